@@ -1,0 +1,107 @@
+"""What an argument must be: each kind is said once and raises the same sentence everywhere."""
+
+import math
+import numbers
+from dataclasses import dataclass
+
+
+def refuse(name, required, value):
+    """Raises the package's one form of complaint: what is required, then what came."""
+    raise ValueError(f"`{name}` must be {required}. Received: {name}={value!r}")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number within bounds, returned as `float` (as `int` if `integer`)."""
+
+    minimum: float = None
+    above: float = None
+    maximum: float = None
+    below: float = None
+    integer: bool = False
+
+    def __str__(self):
+        bounds = {">=": self.minimum, ">": self.above, "<=": self.maximum, "<": self.below}
+        limits = [f"{sign} {bound}" for sign, bound in bounds.items() if bound is not None]
+        kind = "an integer" if self.integer else "a finite number"
+        return " ".join([kind, " and ".join(limits)]).strip()
+
+    def __call__(self, name, value):
+        number = as_number(value)
+        if number is None or not math.isfinite(number) or not self._within(number):
+            refuse(name, self, value)
+        if self.integer and number != int(number):
+            refuse(name, self, value)
+        return int(number) if self.integer else float(number)
+
+    def _within(self, number):
+        return (
+            (self.minimum is None or number >= self.minimum)
+            and (self.above is None or number > self.above)
+            and (self.maximum is None or number <= self.maximum)
+            and (self.below is None or number < self.below)
+        )
+
+
+def as_number(value):
+    """Returns a real scalar as a Python number, or None for anything else (booleans too).
+
+    >>> as_number(3), as_number(0.5), as_number(True), as_number("0.1")
+    (3, 0.5, None, None)
+    """
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    return value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    words: tuple
+
+    def __str__(self):
+        return "one of " + ", ".join(repr(word) for word in self.words)
+
+    def __call__(self, name, value):
+        if not isinstance(value, str) or value not in self.words:
+            refuse(name, self, value)
+        return value
+
+
+def flag(name, value):
+    """A boolean; 0 and 1 pass, a word or a number that was meant for another argument does not."""
+    if not isinstance(value, (bool, int)) or value not in (0, 1):
+        refuse(name, "True or False", value)
+    return bool(value)
+
+
+def text(name, value):
+    """A string or None."""
+    if value is not None and not isinstance(value, str):
+        refuse(name, "a string", value)
+    return value
+
+
+def sequence(name, value, kind, *, at_least=1):
+    """A tuple of `at_least` entries, each of which passes `kind`."""
+    if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
+        refuse(name, f"a list, each entry {kind}", value)
+    entries = tuple(kind(f"{name}[{i}]", entry) for i, entry in enumerate(value))
+    if len(entries) < at_least:
+        refuse(name, f"a list of {at_least} or more", value)
+    return entries
+
+
+def increasing(name, values):
+    """Raises unless `values` increase strictly; what cannot be compared yet is passed over."""
+    if any(b <= a for a, b in zip(values, values[1:])):
+        refuse(name, "strictly increasing", list(values))
+
+
+RATE = Number(minimum=0)
+REAL = Number()
+POSITIVE = Number(above=0)
+"""The kinds most arguments are of: a learning rate, any finite number, a number above 0."""

@@ -1,0 +1,41 @@
+"""Learning rates as functions of time: immutable, composable, serialisable."""
+
+from keras_lr.schedules.base import Schedule
+from keras_lr.schedules.builtin import (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
+from keras_lr.schedules.decay import (
+    Constant,
+    InverseSquareRootDecay,
+    MultiStepDecay,
+    NaturalExponentialDecay,
+    NoamDecay,
+    PowerDecay,
+    StepDecay,
+)
+from keras_lr.schedules.annealing import (
+    Annealing,
+    KDecay,
+    LinearDecay,
+    RexDecay,
+    SqrtDecay,
+    TanhDecay,
+)
+from keras_lr.schedules.function import LambdaDecay, Tabulated
+from keras_lr.schedules.compose import (
+    Clip,
+    Hold,
+    Product,
+    Sequential,
+    Shift,
+    Stretch,
+    Sum,
+    Warmup,
+)
+from keras_lr.schedules.noise import Jitter, RandomUniform
+from keras_lr.schedules.units import Duration, epochs, fraction, steps

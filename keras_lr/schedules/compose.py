@@ -1,0 +1,272 @@
+"""Schedules made of schedules: in sequence, after a warmup, added, multiplied, clipped, moved."""
+
+import dataclasses
+import functools
+import math
+import operator
+from typing import Annotated
+
+from keras_lr import checks
+from keras_lr.schedules import fields
+from keras_lr.schedules.base import Schedule
+from keras_lr.schedules.fields import Flag, Milestones, Positive, Rate, Steps, StepsFromZero
+from keras_lr.schedules.function import Nested, Nesteds, Terms, as_term
+
+
+class Sequential(Schedule):
+    """One schedule after the other; each starts at its own 0 when its boundary is reached.
+
+    `schedules[0]` runs until update `boundaries[0]`, `schedules[1]` from there, and so on;
+    boundaries are absolute and strictly increasing, one fewer than schedules.
+
+    >>> from keras_lr.schedules import Constant, LinearDecay, Sequential
+    >>> Sequential([Constant(1.0), LinearDecay(0.5, 4)], [2]).rates(7).tolist()
+    [1.0, 1.0, 0.5, 0.375, 0.25, 0.125, 0.0]
+    """
+
+    schedules: Nesteds
+    boundaries: Milestones
+
+    def check(self):
+        if len(self.boundaries) != len(self.schedules) - 1:
+            required = f"one fewer than the {len(self.schedules)} schedules"
+            checks.refuse("boundaries", required, list(self.boundaries))
+
+    def rate(self, t, xp):
+        rate = self.schedules[0].rate(t, xp)
+        for begin, schedule in zip(self.boundaries, self.schedules[1:]):
+            rate = xp.where(t < begin, rate, schedule.rate(xp.maximum(t - begin, 0), xp))
+        return rate
+
+    @property
+    def length(self):
+        return _plus(self.schedules[-1].length, self.boundaries[-1])
+
+
+class Warmup(Schedule):
+    """A climb to any schedule, which starts at its own 0 after the last warmup update.
+
+    `start + (peak - start) * c(u)` with u = (t + 1) / warmup_steps, so that no update is wasted
+    at rate 0 and the peak, `schedule` at 0, is reached at the last warmup update. `shape` is the
+    climb: "linear" c = u, "cosine" c = (1 - cos(pi * u)) / 2, "polynomial" c = u ** power, or
+    "exponential", `start * (peak / start) ** u` with `start > 0`. With `overlay=True` the clock
+    of `schedule` runs during the warmup, and peak is its rate at t.
+
+    >>> from keras_lr.schedules import LinearDecay, Warmup
+    >>> Warmup(LinearDecay(1.0, 4), 4).rates(9).tolist()
+    [0.25, 0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25, 0.0]
+    >>> Warmup(LinearDecay(1.0, 4), 2, overlay=True).rates(4).tolist()
+    [0.5, 0.75, 0.5, 0.25]
+    """
+
+    schedule: Nested
+    warmup_steps: StepsFromZero
+    start: Rate = 0.0
+    shape: Annotated[str, checks.Choice(("linear", "exponential", "cosine", "polynomial"))] = (
+        "linear"
+    )
+    overlay: Flag = False
+    power: Positive = dataclasses.field(default=2.0, kw_only=True)
+
+    def check(self):
+        if self.shape == "exponential" and self.start == 0:
+            checks.refuse("start", "> 0 for an exponential warmup", self.start)
+
+    def rate(self, t, xp):
+        clock = t if self.overlay else xp.maximum(t - self.warmup_steps, 0)
+        peak = self.schedule.rate(clock, xp)
+        u = xp.clip((t + 1) / max(self.warmup_steps, 1), 0.0, 1.0)
+        if self.shape == "exponential":
+            climb = self.start * (peak / self.start) ** u
+        else:
+            c = self._curve(u, xp)
+            climb = self.start * (1.0 - c) + peak * c
+        return xp.where(t < self.warmup_steps - 1, climb, peak)
+
+    def _curve(self, u, xp):
+        if self.shape == "cosine":
+            return 0.5 * (1.0 - xp.cos(math.pi * u))
+        return u if self.shape == "linear" else u**self.power
+
+    @property
+    def length(self):
+        if self.overlay and self.schedule.length is not None:
+            return max(self.schedule.length, self.warmup_steps - 1)
+        return _plus(self.schedule.length, self.warmup_steps)
+
+
+class _Combination(Schedule):
+    """The base of sums and products, whose terms are schedules and plain numbers."""
+
+    terms: Terms
+
+    def _values(self, t, xp):
+        return (term.rate(t, xp) if isinstance(term, Schedule) else term for term in self.terms)
+
+    @property
+    def length(self):
+        lengths = [term.length for term in self.terms if isinstance(term, Schedule)]
+        return None if None in lengths else max(lengths, default=0)
+
+    @classmethod
+    def of(cls, *terms):
+        """Returns the combination of terms, without nesting one in another of its kind."""
+        flat = []
+        for term in terms:
+            flat += term.terms if type(term) is cls else [as_term("terms", term)]
+        return cls(tuple(flat))
+
+
+class Sum(_Combination):
+    """The sum of schedules and numbers, written `a + b` and `a - b`.
+
+    A difference may be negative; nothing is clipped unless you ask: `(a - b).clip(0.0)`.
+
+    >>> from keras_lr.schedules import LinearDecay
+    >>> (LinearDecay(1.0, 2) - 0.25).rates(3).tolist()
+    [0.75, 0.25, -0.25]
+    """
+
+    def rate(self, t, xp):
+        return functools.reduce(operator.add, self._values(t, xp)) + 0.0 * xp.ones_like(t)
+
+
+class Product(_Combination):
+    """The product of schedules and numbers, written `a * b`.
+
+    >>> from keras_lr.schedules import LinearDecay, StepDecay
+    >>> (LinearDecay(1.0, 4) * StepDecay(1.0, 2, 0.5) * 0.8).rates(4).round(4).tolist()
+    [0.8, 0.6, 0.2, 0.1]
+    """
+
+    def rate(self, t, xp):
+        return functools.reduce(operator.mul, self._values(t, xp)) * xp.ones_like(t)
+
+
+class Clip(Schedule):
+    """A schedule held between `minimum` and `maximum`, either of which may be None.
+
+    >>> from keras_lr.schedules import LinearDecay
+    >>> LinearDecay(1.0, 4).clip(0.3, 0.8).rates(5).tolist()
+    [0.8, 0.75, 0.5, 0.3, 0.3]
+    """
+
+    schedule: Nested
+    minimum: fields.optional(fields.Real) = None
+    maximum: fields.optional(fields.Real) = None
+
+    def check(self):
+        low, high = self.minimum, self.maximum
+        if low is None and high is None:
+            checks.refuse("minimum", "given, or maximum", None)
+        if low is not None and high is not None and low > high:
+            checks.refuse("maximum", f">= minimum = {low}", high)
+
+    def rate(self, t, xp):
+        rate = self.schedule.rate(t, xp)
+        rate = rate if self.minimum is None else xp.maximum(rate, self.minimum)
+        return rate if self.maximum is None else xp.minimum(rate, self.maximum)
+
+    @property
+    def length(self):
+        return self.schedule.length
+
+
+class Shift(Schedule):
+    """A schedule `steps` updates later, at its first rate until then: `schedule(max(t - steps, 0))`.
+
+    >>> from keras_lr.schedules import LinearDecay
+    >>> LinearDecay(1.0, 2).shift(2).rates(5).tolist()
+    [1.0, 1.0, 1.0, 0.5, 0.0]
+    """
+
+    schedule: Nested
+    steps: StepsFromZero
+
+    def rate(self, t, xp):
+        return self.schedule.rate(xp.maximum(t - self.steps, 0), xp)
+
+    @property
+    def length(self):
+        return _plus(self.schedule.length, self.steps)
+
+
+class Stretch(Schedule):
+    """A schedule slowed down: `schedule(t / factor)`.
+
+    One written in epochs becomes one in updates by a factor of updates per epoch. t / factor is a
+    real number: on JAX, where it is float32, a count survives it up to 2²⁴ only.
+
+    >>> from keras_lr.schedules import LinearDecay
+    >>> LinearDecay(1.0, 2).stretch(2).rates(5).tolist()
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+
+    schedule: Nested
+    factor: Positive
+
+    def rate(self, t, xp):
+        return self.schedule.rate(t / self.factor, xp)
+
+    @property
+    def length(self):
+        length = self.schedule.length
+        return None if length is None else math.ceil(length * self.factor)
+
+
+class Hold(Schedule):
+    """A staircase: the rate of the last multiple of `every`, `schedule(t - t % every)`.
+
+    >>> from keras_lr.schedules import LinearDecay
+    >>> LinearDecay(1.0, 4).hold(2).rates(6).tolist()
+    [1.0, 1.0, 0.5, 0.5, 0.0, 0.0]
+    """
+
+    schedule: Nested
+    every: Steps
+
+    def rate(self, t, xp):
+        return self.schedule.rate(t - t % self.every, xp)
+
+    @property
+    def length(self):
+        length = self.schedule.length
+        return None if length is None else math.ceil(length / self.every) * self.every
+
+
+def _plus(length, steps):
+    return None if length is None else length + steps
+
+
+def _operation(build):
+    # What is neither number nor schedule is left to Python, which raises TypeError naming both.
+    @functools.wraps(build)
+    def operation(left, right):
+        try:
+            left, right = as_term("term", left), as_term("term", right)
+        except ValueError as error:
+            if checks.as_number(left) is None and checks.as_number(right) is None:
+                return NotImplemented
+            raise error
+        return build(left, right)
+
+    return operation
+
+
+@_operation
+def added(left, right):
+    """Returns `left + right`."""
+    return Sum.of(left, right)
+
+
+@_operation
+def subtracted(left, right):
+    """Returns `left - right`."""
+    negative = Product.of(right, -1.0) if isinstance(right, Schedule) else -right
+    return Sum.of(left, negative)
+
+
+@_operation
+def multiplied(left, right):
+    """Returns `left * right`, a number behind the schedule it scales."""
+    return Product.of(*((left, right) if isinstance(left, Schedule) else (right, left)))

@@ -1,0 +1,130 @@
+"""Decays without an end: the documents' and the field's, beside the ones that Keras has."""
+
+import dataclasses
+
+from keras_lr.schedules.base import Schedule, real, whole
+from keras_lr.schedules.builtin import periods
+from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Steps
+
+
+class Constant(Schedule):
+    """The same rate for ever: `learning_rate`.
+
+    >>> from keras_lr.schedules import Constant
+    >>> Constant(0.1).rates(3).tolist()
+    [0.1, 0.1, 0.1]
+    """
+
+    learning_rate: Rate
+
+    def rate(self, t, xp):
+        return self.learning_rate * xp.ones_like(t)
+
+    length = 0
+
+
+class NaturalExponentialDecay(Schedule):
+    """Decay by e: `initial_learning_rate * exp(-decay_rate * t / decay_steps)`.
+
+    With `decay_rate=1` the rate falls to 1/e after `decay_steps` updates (a time constant).
+    `staircase=True` takes the floor of `t / decay_steps`.
+
+    >>> from keras_lr.schedules import NaturalExponentialDecay
+    >>> NaturalExponentialDecay(1.0, 10, decay_rate=1.0).rates([0, 10, 20]).round(4).tolist()
+    [1.0, 0.3679, 0.1353]
+    """
+
+    initial_learning_rate: Rate
+    decay_steps: Length = 1
+    decay_rate: Positive = dataclasses.field(kw_only=True)
+    staircase: Flag = dataclasses.field(default=False, kw_only=True)
+
+    def rate(self, t, xp):
+        return self.initial_learning_rate * xp.exp(-self.decay_rate * periods(self, t))
+
+
+class StepDecay(Schedule):
+    """A staircase: `initial_learning_rate * decay_rate ** (t // step_size)`.
+
+    >>> from keras_lr.schedules import StepDecay
+    >>> StepDecay(0.8, 2, 0.5).rates(5).tolist()
+    [0.8, 0.8, 0.4, 0.4, 0.2]
+    """
+
+    initial_learning_rate: Rate
+    step_size: Steps
+    decay_rate: Positive
+
+    def rate(self, t, xp):
+        return self.initial_learning_rate * self.decay_rate ** (t // self.step_size)
+
+
+class MultiStepDecay(Schedule):
+    """`initial_learning_rate * decay_rate ** n`, where n milestones are at or before t.
+
+    >>> from keras_lr.schedules import MultiStepDecay
+    >>> MultiStepDecay(0.8, [2, 3], 0.5).rates(5).tolist()
+    [0.8, 0.8, 0.4, 0.2, 0.2]
+    """
+
+    initial_learning_rate: Rate
+    milestones: Milestones
+    decay_rate: Positive
+
+    def rate(self, t, xp):
+        passed = xp.searchsorted(whole(self.milestones, xp), t, side="right")
+        return self.initial_learning_rate * self.decay_rate ** real(passed, xp)
+
+    @property
+    def length(self):
+        return self.milestones[-1]
+
+
+class PowerDecay(Schedule):
+    """`initial_learning_rate * (1 + t / timescale) ** -power`; needs no end in sight.
+
+    >>> from keras_lr.schedules import PowerDecay
+    >>> PowerDecay(0.8, 10, power=2.0).rates([0, 10, 30]).tolist()
+    [0.8, 0.2, 0.05]
+    """
+
+    initial_learning_rate: Rate
+    timescale: Length
+    power: Positive
+
+    def rate(self, t, xp):
+        return self.initial_learning_rate * (1.0 + xp.maximum(t, 0) / self.timescale) ** -self.power
+
+
+class InverseSquareRootDecay(Schedule):
+    """`initial_learning_rate / sqrt(1 + t / timescale)`: `PowerDecay` of power ½.
+
+    >>> from keras_lr.schedules import InverseSquareRootDecay
+    >>> InverseSquareRootDecay(0.8, 10).rates([0, 30, 150]).tolist()
+    [0.8, 0.4, 0.2]
+    """
+
+    initial_learning_rate: Rate
+    timescale: Length
+
+    def rate(self, t, xp):
+        return self.initial_learning_rate / xp.sqrt(1.0 + xp.maximum(t, 0) / self.timescale)
+
+
+class NoamDecay(Schedule):
+    """The Transformer's schedule (arXiv 1706.03762), warmup included.
+
+    `scale * d_model ** -0.5 * min((t + 1) ** -0.5, (t + 1) * warmup_steps ** -1.5)`.
+
+    >>> from keras_lr.schedules import NoamDecay
+    >>> NoamDecay(d_model=4, warmup_steps=4).rates([0, 3, 15]).tolist()
+    [0.0625, 0.25, 0.125]
+    """
+
+    d_model: Positive
+    warmup_steps: Steps
+    scale: Positive = 1.0
+
+    def rate(self, t, xp):
+        n = 1.0 * (xp.maximum(t, 0) + 1)
+        return self.scale * self.d_model**-0.5 * xp.minimum(n**-0.5, n * self.warmup_steps**-1.5)

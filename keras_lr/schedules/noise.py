@@ -1,0 +1,103 @@
+"""Random schedules: pure functions of (seed, t), the same on every back end, in any order.
+
+No benefit of a random learning rate was measured here or elsewhere that a tuned one does not
+have; these serve studies of robustness and sensitivity.
+"""
+
+import functools
+import hashlib
+from typing import Annotated
+
+import numpy as np
+from keras import ops
+
+from keras_lr import checks
+from keras_lr.schedules.base import Schedule, real
+from keras_lr.schedules.fields import Rate, Steps
+from keras_lr.schedules.function import Nested
+
+Seed = Annotated[int, checks.Number(integer=True)]
+
+
+class RandomUniform(Schedule):
+    """A fresh draw from U(minimum, maximum) every `every` updates: `minimum + (maximum - minimum)·u`.
+
+    u(seed, t // every) is one of 2²⁴ equidistant numbers in [0, 1), the same bits on every back
+    end, however often and in whichever order it is asked for. Exact below 2³¹ draws. No benefit
+    of a random rate was measured.
+
+    >>> from keras_lr.schedules import RandomUniform
+    >>> RandomUniform(0.0, 1.0, every=2, seed=42).rates(4).round(4).tolist()
+    [0.2879, 0.2879, 0.167, 0.167]
+    """
+
+    minimum: Rate
+    maximum: Rate
+    every: Steps = 1
+    seed: Seed = 0
+
+    def check(self):
+        if self.maximum < self.minimum:
+            checks.refuse("maximum", f">= minimum = {self.minimum}", self.maximum)
+
+    def rate(self, t, xp):
+        u = uniform(t // self.every, self.seed, xp)
+        return self.minimum * (1.0 - u) + self.maximum * u
+
+
+class Jitter(Schedule):
+    """A schedule times a random factor: `schedule(t) * (1 + r)`, r ~ U(-amplitude, amplitude).
+
+    A new r is drawn every `every` updates, a pure function of (seed, t // every) as in
+    `RandomUniform`; 0 <= amplitude <= 1. No benefit of a random rate was measured.
+
+    >>> from keras_lr.schedules import Jitter
+    >>> Jitter(1.0, 0.5, seed=42).rates(2).round(4).tolist()
+    [0.7879, 0.667]
+    """
+
+    schedule: Nested
+    amplitude: Annotated[float, checks.Number(minimum=0, maximum=1)]
+    every: Steps = 1
+    seed: Seed = 0
+    distribution: Annotated[str, checks.Choice(("uniform",))] = "uniform"
+
+    def rate(self, t, xp):
+        r = self.amplitude * (2.0 * uniform(t // self.every, self.seed, xp) - 1.0)
+        return self.schedule.rate(t, xp) * (1.0 + r)
+
+
+def uniform(index, seed, xp):
+    """Returns draws in [0, 1), multiples of 2⁻²⁴: an integer hash of (seed, index).
+
+    Two rounds of a 32-bit mixer, keyed by two words of the seed's SHA-256, in int32 that wraps
+    around: additions, products, shifts and xors of integers are exact everywhere, where
+    `keras.random` differs by back end and stands still in a compiled JAX step.
+    """
+    first, second = _seed_words(seed)
+    index = index.astype("int64").astype("int32") if xp is np else ops.cast(index, "int32")
+    mixed = _mix(xp.add(_mix(xp.bitwise_xor(index, first), xp), second), xp)
+    return real(_shift_right(mixed, 8, xp), xp) * 2.0**-24
+
+
+def _mix(x, xp):
+    x = xp.bitwise_xor(x, _shift_right(x, 16, xp))
+    x = xp.multiply(x, _int32(0x7FEB352D))
+    x = xp.bitwise_xor(x, _shift_right(x, 15, xp))
+    x = xp.multiply(x, _int32(0x846CA68B))
+    return xp.bitwise_xor(x, _shift_right(x, 16, xp))
+
+
+def _shift_right(x, bits, xp):
+    # int32 shifts in copies of the sign; masking them off makes the shift logical.
+    return xp.bitwise_and(xp.right_shift(x, bits), (1 << (32 - bits)) - 1)
+
+
+def _int32(word):
+    return int(np.uint32(word).view(np.int32))
+
+
+@functools.cache
+def _seed_words(seed):
+    digest = hashlib.sha256(f"{seed}/0".encode()).digest()
+    return [int(word) for word in np.frombuffer(digest[:8], "<i4")]

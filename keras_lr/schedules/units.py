@@ -1,0 +1,158 @@
+"""Durations in the user's own units: `"10 epochs"`, `"5%"`, `"500 steps"`.
+
+A schedule counts in updates. A duration in epochs or as a share of the run becomes updates when
+the length of the run is known: by `schedule.resolve(...)`, or in `fit` by `FitSchedule`.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from keras_lr import checks
+
+_LIMIT = 2**31
+_PATTERN = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(%|epochs?|ep|steps?|updates?)\s*")
+_FORM = 'a number of updates, or a duration such as "10 epochs", "5%" or "500 steps"'
+
+
+@dataclass(frozen=True)
+class Run:
+    """The length of a training run, in updates; what is not known is None."""
+
+    epochs: float = None
+    steps_per_epoch: float = None
+    total_steps: float = None
+
+    def __post_init__(self):
+        for name in ("epochs", "steps_per_epoch", "total_steps"):
+            if getattr(self, name) is not None:
+                checks.POSITIVE(name, getattr(self, name))
+        if self.total_steps is None and self.epochs and self.steps_per_epoch:
+            object.__setattr__(self, "total_steps", self.epochs * self.steps_per_epoch)
+        if self.steps_per_epoch is None and self.epochs and self.total_steps:
+            object.__setattr__(self, "steps_per_epoch", self.total_steps / self.epochs)
+
+
+@dataclass(frozen=True, repr=False)
+class Duration:
+    """A span of training in epochs, or as a fraction of the whole run."""
+
+    value: float
+    unit: str
+
+    def __post_init__(self):
+        limits = {"epochs": checks.POSITIVE, "fraction": checks.Number(above=0, maximum=1)}
+        object.__setattr__(self, "value", limits[self.unit](self.unit, self.value))
+
+    def __repr__(self):
+        return f"{self.unit}({_short(self.value)})"
+
+    def __str__(self):
+        """The form that configs carry and constructors read."""
+        if self.unit == "epochs":
+            return f"{_short(self.value)} epochs"
+        return f"{_short(float(Fraction(repr(self.value)) * 100))}%"
+
+    def in_updates(self, run):
+        """Returns the duration in whole updates, at least 1."""
+        needed = "steps_per_epoch" if self.unit == "epochs" else "total_steps"
+        length = getattr(run, needed)
+        if length is None:
+            given = "epochs= and steps_per_epoch=" if self.unit == "fraction" else f"{needed}="
+            raise ValueError(
+                f"A duration of {self} needs the length of the run: "
+                f"`resolve({given}…)`. Received: {run}"
+            )
+        # Rounded half up: Python's `round` would make 0.5 and 1.5 epochs of one step 0 and 2.
+        return max(1, math.floor(self.value * length + 0.5))
+
+
+def _short(number):
+    return repr(int(number) if number == int(number) else number)
+
+
+def epochs(value):
+    """A duration in epochs, the same as the string `"<value> epochs"`.
+
+    >>> from keras_lr.schedules import LinearDecay, epochs
+    >>> LinearDecay(0.1, epochs(2)).resolve(steps_per_epoch=50)
+    LinearDecay(0.1, 100)
+    """
+    return Duration(value, "epochs")
+
+
+def fraction(value):
+    """A share of the whole run, 0 < value <= 1, the same as the string `"<100·value>%"`.
+
+    >>> from keras_lr.schedules import LinearDecay, fraction
+    >>> LinearDecay(0.1, fraction(0.5)).resolve(epochs=4, steps_per_epoch=50)
+    LinearDecay(0.1, 100)
+    """
+    return Duration(value, "fraction")
+
+
+def steps(value):
+    """A duration in updates: the plain number.
+
+    >>> steps(500)
+    500
+    """
+    return Length()("steps", value)
+
+
+def parse(name, value):
+    """Reads a duration in any of its forms: a `Duration`, or a number > 0 of updates."""
+    if isinstance(value, Duration):
+        return value
+    if isinstance(value, str):
+        match = _PATTERN.fullmatch(value)
+        if match is None:
+            checks.refuse(name, _FORM, value)
+        number, unit = float(match[1]), match[2]
+        if number == 0:
+            checks.refuse(name, "> 0", value)
+        if unit == "%":
+            return fraction(float(Fraction(match[1]) / 100))
+        if unit.startswith("ep"):
+            return epochs(number)
+        value = number
+    number = checks.as_number(value)
+    if number is None or not math.isfinite(number):
+        checks.refuse(name, _FORM, value)
+    # Whole numbers stay integers: int32 arithmetic is exact where float32 ends at 2²⁴.
+    return int(number) if number == int(number) and abs(number) < _LIMIT else float(number)
+
+
+@dataclass(frozen=True)
+class Length:
+    """The kind of a duration argument: real, or whole updates if `integer`; above 0 or from 0."""
+
+    integer: bool = False
+    minimum: int = 1
+
+    def __str__(self):
+        bound = ">= 0" if self.minimum == 0 else "> 0"
+        return f"{_FORM}, {bound}" + (", whole and < 2**31" if self.integer else "")
+
+    def __call__(self, name, value):
+        duration = parse(name, value)
+        if isinstance(duration, Duration):
+            return duration
+        if duration < 0 or (duration == 0 and self.minimum > 0):
+            checks.refuse(name, self, value)
+        if self.integer and not isinstance(duration, int):
+            checks.refuse(name, self, value)
+        return duration
+
+
+@dataclass(frozen=True)
+class Milestones:
+    """The kind of a list of boundaries, strictly increasing from 0: whole updates if `integer`."""
+
+    integer: bool = True
+
+    def __call__(self, name, value):
+        milestones = checks.sequence(name, value, Length(integer=self.integer, minimum=0))
+        checks.increasing(name, [m for m in milestones if not isinstance(m, Duration)])
+        return milestones
