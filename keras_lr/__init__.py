@@ -1,4 +1,9 @@
 """The learning-rate toolkit for Keras 3: choose a rate, drive it, explain what happened."""
 
-from keras_lr import schedules
+from keras_lr import callbacks, schedules
 from keras_lr._version import __version__
+from keras_lr.scaling import (
+    learning_rate_for_data_size,
+    learning_rate_for_model,
+    scale_learning_rate,
+)

@@ -1,0 +1,9 @@
+"""Callbacks that drive the learning rate together: one base, any number of factors."""
+
+from keras_lr.callbacks.base import Controller, ControllerState, RateCallback, StepCallback
+from keras_lr.callbacks.events import Event
+from keras_lr.callbacks.plateau import ReduceLROnPlateau
+from keras_lr.callbacks.recorder import LearningRateRecorder
+from keras_lr.callbacks.steps import FitSchedule, RandomJitter, RandomLearningRate, Warmup
+from keras_lr.callbacks.threshold import LossThreshold, ValidationThreshold
+from keras_lr.callbacks.validation import ValidationDecay

@@ -1,0 +1,184 @@
+"""What our callbacks share: joining the driver, watching a metric, taking pure decisions."""
+
+import logging
+import math
+import sys
+from typing import NamedTuple
+
+import keras
+
+from keras_lr import checks
+from keras_lr.callbacks.driver import Driver
+
+_UP = ("accuracy", "acc", "auc", "precision", "recall", "f1", "iou", "dice", "r2", "bleu")
+_DOWN = ("loss", "error", "mse", "mae", "mape", "msle", "rmse", "perplexity", "divergence")
+
+
+class RateCallback(keras.callbacks.Callback):
+    """The base of all callbacks that have to do with the rate.
+
+    `schedule` is a pure function of the fit's clock, or None; `follows_metrics` tells that
+    `state` has a factor or rate that changes with the metrics; `sets_base` that rates are
+    absolute, so that the optimizer's own no longer count.
+    """
+
+    sets_base = False
+    follows_metrics = False
+    restores_initial = False
+    schedule = None
+
+    def on_train_begin(self, logs=None):
+        self.driver = Driver.of(self, self.model)
+        self.driver.join(self)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.driver.start(epoch)
+
+    def on_train_end(self, logs=None):
+        self.driver.finish()
+
+
+class StepCallback(RateCallback):
+    """The base of callbacks that are pure functions of the update: no host work per batch.
+
+    t at the first update of a fit is `initial_epoch` × updates per epoch, so that a second fit
+    begins at 0 and a resumed one goes on.
+    """
+
+    def build(self, run):
+        """Returns the schedule over the fit's clock, for a run of this length."""
+        raise NotImplementedError(f"{type(self).__name__} must define `build(self, run)`.")
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        try:
+            self.schedule = self.build(self.driver.run)
+        except ValueError as error:
+            error.add_note(
+                "Here `fit` itself has to know the number of batches per epoch, which some data "
+                "sets do not tell: give fit(steps_per_epoch=…), or the duration in updates."
+            )
+            raise
+
+
+class ControllerState(NamedTuple):
+    """The least a controller remembers: its factor, and the absolute rate if it names one."""
+
+    factor: float = 1.0
+    rate: float = None
+
+
+class Controller(RateCallback):
+    """The base of callbacks that follow a metric: a pure transition, once per evaluation.
+
+    A subclass gives `start() → state` and `update(state, value, rate) → state`, NamedTuples that
+    have the fields of `ControllerState`; `rate` is the one that the next update would be made
+    with. Neither touches a model, so a decision is tested with a list of numbers.
+    """
+
+    follows_metrics = True
+
+    def __init__(self, monitor, mode="auto", verbose=0, on_train_end="keep"):
+        super().__init__()
+        self.monitor = checks.text("monitor", monitor)
+        self.mode = checks.Choice(("auto", "min", "max"))("mode", mode)
+        self.verbose = checks.Number(minimum=0, integer=True)("verbose", verbose)
+        ends = checks.Choice(("keep", "restore_initial"))
+        self.restores_initial = ends("on_train_end", on_train_end) == "restore_initial"
+        self.state = self.start()
+
+    def start(self):
+        """Returns the state before the first evaluation."""
+        return ControllerState()
+
+    def update(self, state, value, rate):
+        """Returns the state after the metric was seen to be `value`."""
+        raise NotImplementedError(f"{type(self).__name__} must define `update`.")
+
+    def explain(self, before, after, value):
+        """Returns why the rate changed, in a few words."""
+        return f"{self.monitor} = {value:.4g}"
+
+    # Hooks
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self.state = self.start()
+        self._seen = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = (logs or {}).get(self.monitor)
+        if value is None:
+            self._miss(logs or {})
+            return
+        self._seen = True
+        self.observe(epoch, float(value))
+
+    def observe(self, epoch, value):
+        """Takes one value of the metric and applies what follows from it."""
+        before, rate = self.state, self.driver.next_rate()
+        self.state = self.update(before, value, rate)
+        if (before.factor, before.rate) != (self.state.factor, self.state.rate):
+            reason = self.explain(before, self.state, value)
+            self.driver.update(epoch, self, reason)
+            if self.verbose:
+                self._tell(epoch, rate, self.driver.next_rate(), reason)
+
+    def _tell(self, epoch, before, after, reason):
+        verb = "reducing" if after < before else "raising"
+        name = type(self).__name__
+        message = f"Epoch {epoch + 1}: {name} {verb} learning rate to {after:.4g} ({reason})."
+        if keras.config.is_interactive_logging_enabled():
+            print("\n" + message)
+        else:
+            logging.getLogger("keras_lr").info(message)
+
+    def _miss(self, logs):
+        if self._seen or (self.monitor.startswith("val_") and _validation_is_to_come()):
+            return
+        raise ValueError(
+            f"{type(self).__name__} monitors `{self.monitor}`, which the first epoch did not "
+            f"bring. Available: {', '.join(sorted(logs)) or 'nothing'}. Give fit "
+            "validation_data=…, compile the metric, or list the callback that adds it first."
+        )
+
+
+def _validation_is_to_come():
+    """Tells whether the running `fit` validates, only not in this epoch (`validation_freq`)."""
+    # Keras tells callbacks nothing of it; the arguments of `fit` are all there is to look at.
+    frame = sys._getframe()
+    while frame is not None:
+        names = frame.f_locals
+        if frame.f_code.co_name == "fit" and "validation_freq" in names:
+            return names["validation_data"] is not None and names["validation_freq"] != 1
+        frame = frame.f_back
+    return False
+
+
+def is_lower_better(callback):
+    """Returns the direction of a callback's metric; raises if neither Keras nor its name tells."""
+    if callback.mode != "auto":
+        return callback.mode == "min"
+    name = callback.monitor.removeprefix("val_")
+    for metric in _compiled_metrics(callback.model):
+        if metric.name == name and getattr(metric, "_direction", None) in ("up", "down"):
+            return metric._direction == "down"
+    words = name.lower().split("_")
+    if any(word in _DOWN for word in words):
+        return True
+    if any(word in _UP for word in words):
+        return False
+    raise ValueError(
+        f"`mode` must be 'min' or 'max' for a metric whose direction cannot be known. "
+        f"Received: mode='auto' with monitor={callback.monitor!r}"
+    )
+
+
+def _compiled_metrics(model):
+    for metric in model.metrics:
+        yield from getattr(metric, "metrics", None) or [metric]
+
+
+def is_finite(value):
+    """Tells a usable metric from NaN and infinity, which never become a best."""
+    return math.isfinite(value)
