@@ -31,13 +31,12 @@ def ax():
 
 
 @pytest.fixture
-def backend():
-    """A backend without windows, and pyplot as it was before, figures included."""
-    assert not plt.get_fignums()
-    with matplotlib.rc_context():
-        plt.switch_backend("agg")
-        yield
-        plt.close("all")
+def pyplot():
+    """A backend without windows, and no pyplot figures before and after."""
+    plt.close("all")
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
 
 
 def curve(ax, index=0):
@@ -183,25 +182,25 @@ def test_a_schedule_alone_needs_no_list(ax):
         (["cosine"], {}, r"`schedules\[0\]` must be a schedule.*Received: .*'cosine'"),
     ],
 )
-def test_bad_input_is_refused_and_leaves_no_figure(schedules, options, message, backend):
+def test_bad_input_is_refused_and_leaves_no_figure(schedules, options, message, pyplot):
     with pytest.raises(ValueError, match=message):
         plot_schedules(schedules, **options)
     assert not plt.get_fignums()
 
 
-def test_without_axes_one_pyplot_figure_is_made(backend):
+def test_without_axes_one_pyplot_figure_is_made(pyplot):
     ax = COSINE.plot()
     assert [plt.figure(number) for number in plt.get_fignums()] == [ax.figure]
     assert ax.get_title() == repr(COSINE)
 
 
-def test_given_axes_no_pyplot_figure_is_made_and_the_title_is_the_users(ax, backend):
+def test_given_axes_no_pyplot_figure_is_made_and_the_title_is_the_users(ax, pyplot):
     ax.set_title("mine")
     assert COSINE.plot(ax=ax) is ax
     assert ax.get_title() == "mine" and not plt.get_fignums()
 
 
-def test_nothing_is_shown_and_no_setting_changes(backend, monkeypatch):
+def test_nothing_is_shown_and_no_setting_changes(pyplot, monkeypatch):
     monkeypatch.setattr(plt, "show", lambda *args, **kwargs: pytest.fail("plt.show() was called"))
     settings, interactive = dict(matplotlib.rcParams), plt.isinteractive()
     plot_schedules([LINEAR, COSINE], epochs=10, log=True).figure.draw_without_rendering()
