@@ -159,7 +159,7 @@ class LeafRate:
         self.name = optimizer.name
         self.own = optimizer._learning_rate
         self.is_variable = isinstance(self.own, keras.Variable)
-        self.initial = float(optimizer.learning_rate) if self.is_variable else None
+        self.initial = _as_written(optimizer.learning_rate) if self.is_variable else None
         self.fit_base = fit_base
         self.factors = factors
         self.offset = self.updates_done() - first_update
@@ -261,6 +261,11 @@ class _Dial:
         else:
             self.scale, self.level = scale, level
         return not self.live
+
+
+def _as_written(variable):
+    """Returns the shortest decimal of a float32 rate: 0.1, and not 0.10000000149011612."""
+    return float(str(np.float32(float(variable))))
 
 
 def _combined(schedule, scale, level):
