@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import unit_gradient
+
 from keras_lr import callbacks, schedules
 
 PER_EPOCH, EPOCHS = 4, 4

@@ -15,7 +15,7 @@ class Trace(keras.layers.Layer):
     """A single weight, and a log of it by training batch."""
 
     def __init__(self, capacity=200, **kwargs):
-        super().__init__(dtype="float32", **kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.capacity = capacity
 
     def build(self, input_shape):
@@ -37,7 +37,7 @@ def mean_output(y_true, y_pred):
 
 
 def build(optimizer, layers=1, metrics=(), **compile_options):
-    """Returns a compiled model of `layers` parallel traces; its loss is the sum of their weights."""
+    """Returns a compiled model of parallel traces; its loss is the sum of their weights."""
     inputs = keras.Input((1,))
     outputs = [Trace(name=f"trace_{i}")(inputs) for i in range(layers)]
     model = keras.Model(inputs, ops.sum(ops.stack(outputs), axis=0) if layers > 1 else outputs[0])
