@@ -1,6 +1,12 @@
 """Callbacks that drive the learning rate together: one base, any number of factors."""
 
-from keras_lr.callbacks.base import Controller, ControllerState, RateCallback, StepCallback
+from keras_lr.callbacks.base import (
+    Controller,
+    ControllerState,
+    ProgressController,
+    RateCallback,
+    StepCallback,
+)
 from keras_lr.callbacks.events import Event
 from keras_lr.callbacks.plateau import ReduceLROnPlateau
 from keras_lr.callbacks.recorder import LearningRateRecorder

@@ -78,10 +78,9 @@ class Controller(RateCallback):
 
     follows_metrics = True
 
-    def __init__(self, monitor, mode="auto", verbose=0, on_train_end="keep"):
+    def __init__(self, monitor, verbose=0, on_train_end="keep"):
         super().__init__()
         self.monitor = checks.text("monitor", monitor)
-        self.mode = checks.Choice(("auto", "min", "max"))("mode", mode)
         self.verbose = checks.Number(minimum=0, integer=True)("verbose", verbose)
         ends = checks.Choice(("keep", "restore_initial"))
         self.restores_initial = ends("on_train_end", on_train_end) == "restore_initial"
@@ -155,30 +154,64 @@ def _validation_is_to_come():
     return False
 
 
-def is_lower_better(callback):
-    """Returns the direction of a callback's metric; raises if neither Keras nor its name tells."""
-    if callback.mode != "auto":
-        return callback.mode == "min"
-    name = callback.monitor.removeprefix("val_")
-    for metric in _compiled_metrics(callback.model):
+class ProgressController(Controller):
+    """The base of controllers that have to know which way their metric improves.
+
+    `mode` is "min", "max", or "auto": the direction that Keras knows of the metric, or else that
+    of its name; where neither tells, training does not begin.
+    """
+
+    def __init__(self, monitor, mode="auto", verbose=0, on_train_end="keep"):
+        super().__init__(monitor, verbose, on_train_end)
+        self.mode = checks.Choice(("auto", "min", "max"))("mode", mode)
+        self.lower_is_better = mode != "max"
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        # Keras builds the metrics of a new model with its first batch on some back ends.
+        self._direction_is_open = False
+        self._settle(may_wait=not self._metrics_are_built())
+
+    def observe(self, epoch, value):
+        if self._direction_is_open:
+            self._settle(may_wait=False)
+        super().observe(epoch, value)
+
+    def _metrics_are_built(self):
+        return all(getattr(metric, "built", True) for metric in self.model.metrics)
+
+    def _settle(self, may_wait):
+        lower = _is_lower_better(self.monitor, self.mode, self.model)
+        if lower is None and not may_wait:
+            raise ValueError(
+                "`mode` must be 'min' or 'max' for a metric whose direction cannot be known. "
+                f"Received: mode='auto' with monitor={self.monitor!r}"
+            )
+        self._direction_is_open = lower is None
+        self.lower_is_better = lower
+
+    def is_better(self, value, best, margin=0.0):
+        """Tells whether a value beats the best by more than a margin; NaN and infinity never do."""
+        if not math.isfinite(value):
+            return False
+        if best is None:
+            return True
+        return value < best - margin if self.lower_is_better else value > best + margin
+
+
+def _is_lower_better(monitor, mode, model):
+    if mode != "auto":
+        return mode == "min"
+    name = monitor.removeprefix("val_")
+    for metric in _compiled_metrics(model):
         if metric.name == name and getattr(metric, "_direction", None) in ("up", "down"):
             return metric._direction == "down"
     words = name.lower().split("_")
     if any(word in _DOWN for word in words):
         return True
-    if any(word in _UP for word in words):
-        return False
-    raise ValueError(
-        f"`mode` must be 'min' or 'max' for a metric whose direction cannot be known. "
-        f"Received: mode='auto' with monitor={callback.monitor!r}"
-    )
+    return False if any(word in _UP for word in words) else None
 
 
 def _compiled_metrics(model):
     for metric in model.metrics:
         yield from getattr(metric, "metrics", None) or [metric]
-
-
-def is_finite(value):
-    """Tells a usable metric from NaN and infinity, which never become a best."""
-    return math.isfinite(value)

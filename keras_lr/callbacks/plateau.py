@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from keras_lr import checks
-from keras_lr.callbacks.base import Controller, is_finite, is_lower_better
+from keras_lr.callbacks.base import ProgressController
 
 
 class PlateauState(NamedTuple):
@@ -16,7 +16,7 @@ class PlateauState(NamedTuple):
     cooldown_counter: int = 0
 
 
-class ReduceLROnPlateau(Controller):
+class ReduceLROnPlateau(ProgressController):
     """Multiplies the rate by `factor` when a metric has stopped improving.
 
     Keras' arguments and behaviour, and it works on top of a schedule: the applied rate is
@@ -62,17 +62,17 @@ class ReduceLROnPlateau(Controller):
         self.min_lr = checks.RATE("min_lr", min_lr)
         self.threshold_mode = checks.Choice(("abs", "rel"))("threshold_mode", threshold_mode)
         super().__init__(monitor, mode, verbose, on_train_end)
-        self.lower_is_better = mode != "max"
 
     def start(self):
         return PlateauState()
 
     def update(self, state, value, rate):
-        if not is_finite(value) and state.best is None:
-            return state
+        if state.best is None:
+            return state._replace(best=value) if self.is_better(value, None) else state
         if state.cooldown_counter > 0:
             state = state._replace(cooldown_counter=state.cooldown_counter - 1, wait=0)
-        if self._improves(value, state.best):
+        margin = self.min_delta * (abs(state.best) if self.threshold_mode == "rel" else 1.0)
+        if self.is_better(value, state.best, margin):
             return state._replace(best=value, wait=0)
         if state.cooldown_counter > 0:
             return state
@@ -83,19 +83,9 @@ class ReduceLROnPlateau(Controller):
         cut = max(self.factor, self.min_lr / rate if rate > 0 else 0.0)
         return state._replace(factor=state.factor * cut, wait=0, cooldown_counter=self.cooldown)
 
-    def _improves(self, value, best):
-        if best is None:
-            return True
-        margin = self.min_delta * (abs(best) if self.threshold_mode == "rel" else 1.0)
-        return value < best - margin if self.lower_is_better else value > best + margin
-
     def explain(self, before, after, value):
         waited = before.wait + 1
         return f"{self.monitor} no better than {before.best:.4g} for {waited} evaluations"
-
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        self.lower_is_better = is_lower_better(self)
 
     # As in Keras, where they are plain attributes.
 

@@ -1,9 +1,10 @@
 """The rate by the band that a metric is in: the documents' η1 if loss < threshold else η2."""
 
+import math
 from typing import NamedTuple
 
 from keras_lr import checks
-from keras_lr.callbacks.base import Controller, is_finite
+from keras_lr.callbacks.base import Controller
 
 
 class ThresholdState(NamedTuple):
@@ -54,13 +55,13 @@ class LossThreshold(Controller):
             required = f"one more than the {len(self.thresholds)} thresholds"
             checks.refuse("learning_rates", required, learning_rates)
         self.hysteresis = checks.RATE("hysteresis", hysteresis)
-        super().__init__(monitor, verbose=verbose, on_train_end=on_train_end)
+        super().__init__(monitor, verbose, on_train_end)
 
     def start(self):
         return ThresholdState()
 
     def update(self, state, value, rate):
-        if not is_finite(value):
+        if not math.isfinite(value):
             return state
         band = self._band(value) if state.band is None else self._next_band(state.band, value)
         return state._replace(band=band, rate=self.learning_rates[band])

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from keras_lr.callbacks.base import Controller, is_finite, is_lower_better
+from keras_lr.callbacks.base import ProgressController
 
 
 class ValidationDecayState(NamedTuple):
@@ -16,7 +16,7 @@ class ValidationDecayState(NamedTuple):
     worse_for: int = 0
 
 
-class ValidationDecay(Controller):
+class ValidationDecay(ProgressController):
     """Multiplies the rate by `min(1, 1 / min(t_p, t_d))` while a validation metric gets worse.
 
     t_p is the evaluation (counted from 1) at which the metric began to be worse than the best so
@@ -35,32 +35,22 @@ class ValidationDecay(Controller):
 
     def __init__(self, monitor="val_loss", mode="auto", verbose=0, on_train_end="keep"):
         super().__init__(monitor, mode, verbose, on_train_end)
-        self.lower_is_better = mode != "max"
 
     def start(self):
         return ValidationDecayState()
 
     def update(self, state, value, rate):
         state = state._replace(evaluations=state.evaluations + 1)
-        if state.best is None and not is_finite(value):
-            return state
-        if not self._is_worse(value, state.best):
+        if value == state.best or self.is_better(value, state.best):
             return state._replace(best=value, worse_since=0, worse_for=0, factor=1.0)
+        if state.best is None:
+            return state
         since = state.worse_since or state.evaluations
         count = state.worse_for + 1
         factor = min(1.0, 1.0 / min(since, count))
         return state._replace(worse_since=since, worse_for=count, factor=factor)
 
-    def _is_worse(self, value, best):
-        if best is None or not is_finite(value):
-            return best is not None
-        return value > best if self.lower_is_better else value < best
-
     def explain(self, before, after, value):
         if after.worse_for == 0:
             return f"{self.monitor} = {value:.4g}, the best so far"
         return f"{self.monitor} worse than {after.best:.4g} for {after.worse_for} evaluations"
-
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        self.lower_is_better = is_lower_better(self)

@@ -1,0 +1,173 @@
+"""`ReduceLROnPlateau`: the rule by lists of numbers, Keras' own tests, and the floor in `fit`."""
+
+import importlib.util
+import logging
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import unit_gradient
+
+from keras_lr import callbacks, schedules
+
+nan, inf = float("nan"), float("inf")
+
+
+def cuts(rule, values, rate=1.0):
+    """Returns the evaluations (from 0) at which the rule cuts."""
+    state, places = rule.start(), []
+    for i, value in enumerate(values):
+        before = state.factor
+        state = rule.update(state, value, rate * before)
+        if state.factor != before:
+            places.append(i)
+    return places
+
+
+def rule(patience=1, **options):
+    options = {"factor": 0.5, "mode": "min", "min_delta": 0.0, **options}
+    return callbacks.ReduceLROnPlateau(patience=patience, **options)
+
+
+# Evaluations at which a constant metric is cut, by (patience, cooldown): Keras' own, run by hand.
+TRUTH = {
+    (0, 0): [1, 2, 3, 4, 5, 6, 7, 8],
+    (0, 1): [1, 2, 3, 4, 5, 6, 7, 8],
+    (0, 2): [1, 3, 5, 7],
+    (1, 0): [1, 2, 3, 4, 5, 6, 7, 8],
+    (1, 1): [1, 2, 3, 4, 5, 6, 7, 8],
+    (1, 2): [1, 3, 5, 7],
+    (2, 0): [2, 4, 6, 8],
+    (2, 1): [2, 4, 6, 8],
+    (2, 2): [2, 5, 8],
+    (3, 0): [3, 6],
+    (3, 1): [3, 6],
+    (3, 2): [3, 7],
+}
+
+
+@pytest.mark.parametrize(("patience", "cooldown"), TRUTH)
+def test_patience_and_cooldown_truth_table(patience, cooldown):
+    found = cuts(rule(patience, cooldown=cooldown), [1.0] * 9)
+    assert found == TRUTH[patience, cooldown]
+
+
+@pytest.mark.parametrize(("patience", "cooldown"), TRUTH)
+def test_truth_table_is_that_of_keras(patience, cooldown):
+    theirs = keras.callbacks.ReduceLROnPlateau(
+        "loss", 0.5, patience, mode="min", min_delta=0.0, cooldown=cooldown
+    )
+    model = unit_gradient.build(keras.optimizers.SGD(1.0))
+    theirs.set_model(model)
+    theirs.on_train_begin()
+    places, rate = [], 1.0
+    for i in range(9):
+        theirs.on_epoch_end(i, {"loss": 1.0})
+        now = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        places += [i] if now != rate else []
+        rate = now
+    assert places == TRUTH[patience, cooldown]
+
+
+def test_a_metric_that_is_not_finite_is_never_the_best():
+    assert cuts(rule(1), [nan, 1.0, 0.9, 0.8, 0.7]) == []
+    assert cuts(rule(1), [-inf, 1.0, 0.9, 0.8]) == []
+    assert cuts(rule(1), [1.0, nan, 0.9, inf]) == [1, 3]
+    assert cuts(rule(1), [1.0, -inf, 0.9]) == [1]
+
+
+def test_relative_threshold_is_safe_for_small_and_negative_values():
+    halving = [1e-4 / 2**i for i in range(8)]
+    absolute = {"min_delta": 1e-4, "threshold_mode": "abs"}
+    relative = {"min_delta": 1e-4, "threshold_mode": "rel"}
+    assert cuts(rule(2, **absolute), halving) != []
+    assert cuts(rule(2, **relative), halving) == []
+    worsening = [-1.0 + 0.01 * i for i in range(6)]
+    assert cuts(rule(1, **relative), worsening) == [1, 2, 3, 4, 5]
+    flat = cuts(rule(1, **relative), [1.0] * 5)
+    assert flat == cuts(rule(1, **relative), [-1.0] * 5) == [1, 2, 3, 4]
+
+
+def test_max_mode_mirrors_min_mode():
+    values = [0.1, 0.5, 0.4, 0.6, 0.6, 0.6]
+    assert cuts(rule(1, mode="max"), values) == cuts(rule(1), [-v for v in values]) == [2, 4, 5]
+
+
+@pytest.mark.parametrize("own", [0.8, schedules.Constant(0.8)])
+def test_no_cut_brings_the_next_update_under_min_lr(own):
+    model = unit_gradient.build(keras.optimizers.SGD(own))
+    plateau = callbacks.ReduceLROnPlateau("loss", factor=0.25, patience=1, min_lr=0.1)
+    unit_gradient.fit(model, 1, 5, [unit_gradient.Feed([1.0] * 5), plateau])
+    expected = [0.8, 0.8, 0.2, 0.1, 0.1]
+    np.testing.assert_allclose(unit_gradient.applied(model), expected, atol=1e-6)
+    # One event each, and none for float noise at the floor.
+    assert [event.epoch for event in plateau.driver.events] == [1, 2]
+
+
+def test_counters_can_be_read_and_written_and_are_reset_by_the_next_fit():
+    model = unit_gradient.build(keras.optimizers.SGD(0.4))
+    plateau = callbacks.ReduceLROnPlateau("loss", patience=3)
+    unit_gradient.fit(model, 1, 3, [unit_gradient.Feed([1.0, 2.0, 2.0]), plateau])
+    assert (plateau.best, plateau.wait, plateau.cooldown_counter) == (1.0, 2, 0)
+    plateau.wait, plateau.best, plateau.cooldown_counter = 1, 0.5, 7
+    assert (plateau.best, plateau.wait, plateau.cooldown_counter) == (0.5, 1, 7)
+    unit_gradient.fit(model, 1, 1, [unit_gradient.Feed([3.0]), plateau])
+    assert (plateau.best, plateau.wait, plateau.cooldown_counter) == (3.0, 0, 0)
+
+
+def test_verbose_tells_who_changed_what_and_why(capsys, caplog):
+    def run():
+        model = unit_gradient.build(keras.optimizers.SGD(0.4))
+        plateau = callbacks.ReduceLROnPlateau("loss", factor=0.1, patience=1, verbose=1)
+        unit_gradient.fit(model, 1, 2, [unit_gradient.Feed([1.0, 2.0]), plateau])
+
+    keras.config.enable_interactive_logging()
+    run()
+    told = "Epoch 2: ReduceLROnPlateau reducing learning rate to 0.04 (loss no better than 1"
+    assert told in capsys.readouterr().out
+    keras.config.disable_interactive_logging()
+    try:
+        with caplog.at_level(logging.INFO):
+            run()
+    finally:
+        keras.config.enable_interactive_logging()
+    assert told in caplog.text
+
+
+BAD = {
+    "factor": (1.0, "`factor` must be a finite number > 0 and < 1. Received: factor=1.0"),
+    "patience": (-1, "`patience` must be an integer >= 0"),
+    "min_delta": (nan, "`min_delta` must be a finite number >= 0"),
+    "cooldown": (1.5, "`cooldown` must be an integer >= 0"),
+    "min_lr": (-0.1, "`min_lr` must be a finite number >= 0"),
+    "mode": ("lower", "`mode` must be one of 'auto', 'min', 'max'"),
+    "threshold_mode": ("relative", "`threshold_mode` must be one of 'abs', 'rel'"),
+    "on_train_end": ("reset", "`on_train_end` must be one of 'keep', 'restore_initial'"),
+    "monitor": (3, "`monitor` must be a string"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_arguments(name):
+    value, message = BAD[name]
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        callbacks.ReduceLROnPlateau(**{name: value})
+
+
+# Keras' own tests, from the installed package, on our class
+
+_spec = importlib.util.find_spec("keras.src.callbacks.reduce_lr_on_plateau_test")
+_source = pathlib.Path(_spec.origin).read_text(encoding="utf-8")
+_import = "from keras.src import callbacks\n"
+assert _import in _source
+_names = {"__name__": __name__}
+exec(
+    compile(_source.replace(_import, "from keras_lr import callbacks\n"), _spec.origin, "exec"),
+    _names,
+)
+
+
+class TestKerasOwn(_names["ReduceLROnPlateauTest"]):
+    # It demands an error where an optimizer has a schedule: here that works (test_driver_matrix).
+    test_throws_when_optimizer_has_schedule = None
