@@ -84,8 +84,11 @@ class RexDecay(Annealing):
 
     beta: Annotated[float, checks.Number(minimum=0, below=1)] = 0.5
 
-    def curve(self, u, xp):
-        return 1.0 - (1.0 - u) / (1.0 - self.beta * u)
+    def rate(self, t, xp):
+        # Steep at its end: the updates that remain are counted, in float32 1 - u is too coarse.
+        v = xp.clip((self.decay_steps - t) / self.decay_steps, 0.0, 1.0)
+        w = v / (1.0 - self.beta * (1.0 - v))
+        return self.initial_learning_rate * w + self.end_learning_rate * (1.0 - w)
 
 
 class TanhDecay(Annealing):

@@ -1,7 +1,6 @@
 """`Schedule`: what every schedule is, and the one place that decides how a call is evaluated."""
 
 import dataclasses
-import functools
 import typing
 
 import keras
@@ -55,6 +54,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         for name, kind in fields.kinds(type(self)).items():
             object.__setattr__(self, name, kind(name, getattr(self, name)))
         self.check()
+        # Not a `cached_property`: its lock, taken while a step is traced, stops `torch.compile`.
+        object.__setattr__(self, "_durations", tuple(fields.durations_in(self)))
 
     def check(self):
         """Raises `ValueError` where arguments, each good in itself, do not fit together."""
@@ -132,10 +133,6 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return plotting.plot_schedules([self], total_steps, ax=ax, **options)
 
     # Durations
-
-    @functools.cached_property
-    def _durations(self):
-        return tuple(fields.durations_in(self))
 
     def resolve(self, epochs=None, *, steps_per_epoch=None, total_steps=None):
         """Returns the same schedule with every duration in updates.
@@ -240,10 +237,19 @@ def whole(value, xp):
     return _as(value, "float64" if xp is np else _count_dtype(), xp)
 
 
+def passed(milestones, t, xp, side="right"):
+    """Returns how many milestones are at or before `t`; before `t` only if `side` is "left"."""
+    # Flattened, because TensorFlow searches vectors only.
+    counts = xp.searchsorted(whole(milestones, xp), xp.reshape(t, (-1,)), side=side)
+    return xp.reshape(counts, xp.shape(t))
+
+
 def _as(value, dtype, xp):
-    if isinstance(value, (int, float, list, tuple, np.ndarray)):
-        value = np.asarray(value, dtype=dtype)
-    return value if xp is np else ops.cast(value, dtype)
+    if xp is np:
+        return np.asarray(value, dtype)
+    # Tuples as they are: `torch.compile` cannot trace Keras' way through an array.
+    convert = ops.convert_to_tensor if isinstance(value, tuple) else ops.cast
+    return convert(value, dtype)
 
 
 # How a call is evaluated
@@ -287,9 +293,10 @@ def _is_cpu(device):
 def _read_jax(value):
     import jax
 
-    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
-        if value.is_fully_addressable and all(d.platform == "cpu" for d in value.devices()):
-            return np.asarray(value)
+    if not isinstance(value, jax.Array) or isinstance(value, jax.core.Tracer):
+        return None
+    if value.is_fully_addressable and all(d.platform == "cpu" for d in value.devices()):
+        return np.asarray(value)
 
 
 def _read_torch(value):

@@ -13,8 +13,8 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.schedules import fields, units
-from keras_lr.schedules.base import Schedule, named, real, whole
-from keras_lr.schedules.fields import Flag, Length, Positive, Rate, Rates
+from keras_lr.schedules.base import Schedule, named, passed, real, whole
+from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Rates
 
 _MOST_RESTARTS = 10**6
 
@@ -58,7 +58,7 @@ class InverseTimeDecay(Schedule):
     `staircase=True` takes the floor of `t / decay_steps`.
 
     >>> from keras_lr.schedules import InverseTimeDecay
-    >>> InverseTimeDecay(0.6, 10, 0.5).rates([0, 20, 100]).tolist()
+    >>> InverseTimeDecay(0.6, 10, 0.5).rates([0, 20, 100]).round(4).tolist()
     [0.6, 0.3, 0.1]
     """
 
@@ -171,18 +171,16 @@ class CosineDecayRestarts(Schedule):
 
     def _cycle_and_phase(self, t, xp):
         if self.t_mul == 1:
-            return t // self.first_decay_steps, (
-                t % self.first_decay_steps
-            ) / self.first_decay_steps
-        starts, lengths = self._cycles
-        firsts = np.ceil(starts)
-        cycle = xp.searchsorted(whole(firsts[1:], xp), t, side="right")
-        # Whole updates since the restart, and the fraction by which the restart came before it.
-        since = t - xp.take(whole(firsts, xp), cycle) + xp.take(real(firsts - starts, xp), cycle)
-        return cycle, since / xp.take(real(lengths, xp), cycle)
+            length = self.first_decay_steps
+            return t // length, (t % length) / length
+        firsts, fractions, lengths = self._cycles
+        cycle = passed(firsts[1:], t, xp)
+        since = t - xp.take(whole(firsts, xp), cycle) + xp.take(real(fractions, xp), cycle)
+        return real(cycle, xp), since / xp.take(real(lengths, xp), cycle)
 
     @functools.cached_property
     def _cycles(self):
+        """The first update of each cycle, the fraction it is late by, and the cycle's length."""
         growth = math.log1p(2.0**31 * (self.t_mul - 1) / self.first_decay_steps)
         count = math.ceil(growth / math.log(self.t_mul)) + 1
         if count > _MOST_RESTARTS:
@@ -192,9 +190,12 @@ class CosineDecayRestarts(Schedule):
                 f"first_decay_steps={self.first_decay_steps!r}"
             )
         lengths = self.first_decay_steps * self.t_mul ** np.arange(count)
-        # 1.1 is no binary number: sums that mean a whole update are rounded to it.
-        starts = np.round(np.concatenate([[0.0], np.cumsum(lengths)[:-1]]), 5)
-        return starts, lengths
+        starts = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
+        # 1.1 is no binary number: a sum that means a whole update is taken for it.
+        firsts = np.ceil(np.round(starts, 5))
+        within = firsts < 2**31
+        columns = firsts.astype("int64"), firsts - starts, lengths
+        return [tuple(column[within].tolist()) for column in columns]
 
     def check(self):
         if self.t_mul != 1 and not isinstance(self.first_decay_steps, units.Duration):
@@ -211,7 +212,7 @@ class PiecewiseConstantDecay(Schedule):
     [0.1, 0.1, 0.1, 0.01, 0.01, 0.001]
     """
 
-    boundaries: Annotated[tuple, units.Milestones(integer=False)]
+    boundaries: Milestones
     values: Rates
     name: fields.Text = named("PiecewiseConstant")
 
@@ -224,8 +225,7 @@ class PiecewiseConstantDecay(Schedule):
             )
 
     def rate(self, t, xp):
-        piece = xp.searchsorted(whole(self.boundaries, xp), t, side="left")
-        return xp.take(real(self.values, xp), piece)
+        return xp.take(real(self.values, xp), passed(self.boundaries, t, xp, side="left"))
 
     @property
     def length(self):

@@ -173,7 +173,7 @@ class Clip(Schedule):
 
 
 class Shift(Schedule):
-    """A schedule `steps` updates later: `schedule(max(t - steps, 0))`, so its first rate until then.
+    """A schedule that starts `steps` updates later: `schedule(max(t - steps, 0))`.
 
     >>> from keras_lr.schedules import LinearDecay
     >>> LinearDecay(1.0, 2).shift(2).rates(5).tolist()

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_lr.schedules.base import Schedule, real, whole
+from keras_lr.schedules.base import Schedule, passed, real
 from keras_lr.schedules.builtin import periods
 from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Steps
 
@@ -72,8 +72,9 @@ class MultiStepDecay(Schedule):
     decay_rate: Positive
 
     def rate(self, t, xp):
-        passed = xp.searchsorted(whole(self.milestones, xp), t, side="right")
-        return self.initial_learning_rate * self.decay_rate ** real(passed, xp)
+        return self.initial_learning_rate * self.decay_rate ** real(
+            passed(self.milestones, t, xp), xp
+        )
 
     @property
     def length(self):

@@ -4,7 +4,6 @@ No benefit of a random learning rate was measured here or elsewhere that a tuned
 have; these serve studies of robustness and sensitivity.
 """
 
-import functools
 import hashlib
 from typing import Annotated
 
@@ -19,12 +18,23 @@ from keras_lr.schedules.function import Nested
 Seed = Annotated[int, checks.Number(integer=True)]
 
 
-class RandomUniform(Schedule):
+class _Random(Schedule):
+    """The base of random schedules, which have a `seed` and a fresh draw every `every` updates."""
+
+    def check(self):
+        # Hashed once and early: `torch.compile` cannot trace a SHA-256.
+        object.__setattr__(self, "_words", _seed_words(self.seed))
+
+    def _uniform(self, t, xp):
+        return uniform(t // self.every, self._words, xp)
+
+
+class RandomUniform(_Random):
     """A fresh draw from U(minimum, maximum) every `every` updates.
 
-    `minimum * (1 - u) + maximum * u`, where u(seed, t // every) is one of 2²⁴ equidistant numbers in [0, 1), the same bits on every back
-    end, however often and in whichever order it is asked for. Exact below 2³¹ draws. No benefit
-    of a random rate was measured.
+    `minimum * (1 - u) + maximum * u`, where u(seed, t // every) is one of 2²⁴ equidistant numbers
+    in [0, 1), the same bits on every back end, however often and in whichever order it is asked
+    for. Exact below 2³¹ draws. No benefit of a random rate was measured.
 
     >>> from keras_lr.schedules import RandomUniform
     >>> RandomUniform(0.0, 1.0, every=2, seed=42).rates(4).round(4).tolist()
@@ -37,15 +47,16 @@ class RandomUniform(Schedule):
     seed: Seed = 0
 
     def check(self):
+        super().check()
         if self.maximum < self.minimum:
             checks.refuse("maximum", f">= minimum = {self.minimum}", self.maximum)
 
     def rate(self, t, xp):
-        u = uniform(t // self.every, self.seed, xp)
+        u = self._uniform(t, xp)
         return self.minimum * (1.0 - u) + self.maximum * u
 
 
-class Jitter(Schedule):
+class Jitter(_Random):
     """A schedule times a random factor: `schedule(t) * (1 + r)`, r ~ U(-amplitude, amplitude).
 
     A new r is drawn every `every` updates, a pure function of (seed, t // every) as in
@@ -63,18 +74,18 @@ class Jitter(Schedule):
     distribution: Annotated[str, checks.Choice(("uniform",))] = "uniform"
 
     def rate(self, t, xp):
-        r = self.amplitude * (2.0 * uniform(t // self.every, self.seed, xp) - 1.0)
+        r = self.amplitude * (2.0 * self._uniform(t, xp) - 1.0)
         return self.schedule.rate(t, xp) * (1.0 + r)
 
 
-def uniform(index, seed, xp):
+def uniform(index, words, xp):
     """Returns draws in [0, 1), multiples of 2⁻²⁴: an integer hash of (seed, index).
 
     Two rounds of a 32-bit mixer, keyed by two words of the seed's SHA-256, in int32 that wraps
     around: additions, products, shifts and xors of integers are exact everywhere, where
     `keras.random` differs by back end and stands still in a compiled JAX step.
     """
-    first, second = _seed_words(seed)
+    first, second = words
     index = index.astype("int64").astype("int32") if xp is np else ops.cast(index, "int32")
     mixed = _mix(xp.add(_mix(xp.bitwise_xor(index, first), xp), second), xp)
     return real(_shift_right(mixed, 8, xp), xp) * 2.0**-24
@@ -82,9 +93,9 @@ def uniform(index, seed, xp):
 
 def _mix(x, xp):
     x = xp.bitwise_xor(x, _shift_right(x, 16, xp))
-    x = xp.multiply(x, _int32(0x7FEB352D))
+    x = xp.multiply(x, 0x7FEB352D)
     x = xp.bitwise_xor(x, _shift_right(x, 15, xp))
-    x = xp.multiply(x, _int32(0x846CA68B))
+    x = xp.multiply(x, 0x846CA68B - 2**32)
     return xp.bitwise_xor(x, _shift_right(x, 16, xp))
 
 
@@ -93,11 +104,6 @@ def _shift_right(x, bits, xp):
     return xp.bitwise_and(xp.right_shift(x, bits), (1 << (32 - bits)) - 1)
 
 
-def _int32(word):
-    return int(np.uint32(word).view(np.int32))
-
-
-@functools.cache
 def _seed_words(seed):
     digest = hashlib.sha256(f"{seed}/0".encode()).digest()
-    return [int(word) for word in np.frombuffer(digest[:8], "<i4")]
+    return tuple(int.from_bytes(digest[i : i + 4], "little", signed=True) for i in (0, 4))

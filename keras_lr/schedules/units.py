@@ -148,11 +148,9 @@ class Length:
 
 @dataclass(frozen=True)
 class Milestones:
-    """The kind of a list of boundaries, strictly increasing from 0: whole updates if `integer`."""
-
-    integer: bool = True
+    """The kind of a list of boundaries: whole updates from 0, strictly increasing."""
 
     def __call__(self, name, value):
-        milestones = checks.sequence(name, value, Length(integer=self.integer, minimum=0))
+        milestones = checks.sequence(name, value, Length(integer=True, minimum=0))
         checks.increasing(name, [m for m in milestones if not isinstance(m, Duration)])
         return milestones

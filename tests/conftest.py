@@ -1,0 +1,24 @@
+"""What every test shares: a header that names the back end, seeds, and NumPy at the door."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+
+def pytest_report_header():
+    return f"keras {keras.__version__} on {keras.config.backend()}, numpy {np.__version__}"
+
+
+def pytest_configure(config):
+    # Keras' own tests carry this mark; all three back ends that we run on can train.
+    config.addinivalue_line("markers", "requires_trainable_backend: needs a back end that trains")
+
+
+@pytest.fixture(autouse=True)
+def seeds():
+    keras.utils.set_random_seed(0)
+
+
+def to_numpy(value):
+    return np.asarray(ops.convert_to_numpy(value))
