@@ -2,6 +2,7 @@
 
 from keras_lr import callbacks, schedules
 from keras_lr._version import __version__
+from keras_lr.plotting import plot_schedules
 from keras_lr.scaling import (
     learning_rate_for_data_size,
     learning_rate_for_model,

@@ -158,6 +158,7 @@ def test_weights_move_by_base_times_factors(case, kind, mode):
     np.testing.assert_allclose(recorder.learning_rate, expected, atol=1e-7)
 
 
+@unit_gradient.needs_multi_optimizer
 @pytest.mark.parametrize("case", CASES)
 def test_every_optimizer_of_a_multi_optimizer_gets_the_same_factors(case):
     make_callbacks, expected_rate = CASES[case]

@@ -1,8 +1,6 @@
-"""`ReduceLROnPlateau`: the rule by lists of numbers, Keras' own tests, and the floor in `fit`."""
+"""`ReduceLROnPlateau`: the rule by lists of numbers, and the floor in `fit`."""
 
-import importlib.util
 import logging
-import pathlib
 
 import keras
 import numpy as np
@@ -153,21 +151,3 @@ def test_bad_arguments(name):
     value, message = BAD[name]
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         callbacks.ReduceLROnPlateau(**{name: value})
-
-
-# Keras' own tests, from the installed package, on our class
-
-_spec = importlib.util.find_spec("keras.src.callbacks.reduce_lr_on_plateau_test")
-_source = pathlib.Path(_spec.origin).read_text(encoding="utf-8")
-_import = "from keras.src import callbacks\n"
-assert _import in _source
-_names = {"__name__": __name__}
-exec(
-    compile(_source.replace(_import, "from keras_lr import callbacks\n"), _spec.origin, "exec"),
-    _names,
-)
-
-
-class TestKerasOwn(_names["ReduceLROnPlateauTest"]):
-    # It demands an error where an optimizer has a schedule: here that works (test_driver_matrix).
-    test_throws_when_optimizer_has_schedule = None

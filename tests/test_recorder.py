@@ -42,6 +42,7 @@ def test_events_tell_who_when_what_and_why_whatever_the_order():
     assert recorder.learning_rate.tolist() == [0.4, 0.4, 0.4, 0.4, 0.2, 0.2]
 
 
+@unit_gradient.needs_multi_optimizer
 def test_one_column_per_optimizer():
     first = keras.optimizers.SGD(0.4, name="body")
     second = keras.optimizers.SGD(schedules.LinearDecay(0.6, 6), name="head")

@@ -6,9 +6,14 @@ callback would change what the JAX trainer does.
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
 BATCH = 2
+
+needs_multi_optimizer = pytest.mark.skipif(
+    not hasattr(keras.optimizers, "MultiOptimizer"), reason="Keras 3.14 has no MultiOptimizer"
+)
 
 
 class Trace(keras.layers.Layer):

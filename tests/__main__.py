@@ -1,0 +1,37 @@
+"""The whole suite, once per back end in a process of its own: Keras fixes its back end at import.
+
+    python -m tests                    every back end that is installed
+    python -m tests jax                one of them
+    python -m tests jax -k plateau     with options for pytest
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def main(arguments):
+    chosen = [name for name in BACKENDS if name in arguments]
+    options = [argument for argument in arguments if argument not in BACKENDS]
+    installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
+    failed = []
+    for backend in chosen or installed:
+        print(f"\n== {backend} ==", flush=True)
+        begin = time.perf_counter()
+        # Notebooks are executed on the default back end only.
+        marks = [] if backend == BACKENDS[0] else ["-m", "not notebook"]
+        environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        command = [sys.executable, "-m", "pytest", *marks, *options]
+        if subprocess.run(command, env=environment).returncode != 0:
+            failed.append(backend)
+        print(f"== {backend}: {time.perf_counter() - begin:.0f} s ==", flush=True)
+    print(f"\nFailed: {', '.join(failed)}" if failed else "\nAll back ends passed.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
