@@ -25,7 +25,7 @@ def torch_dynamo(function):
     # Traced and functionalised as for any compiler, without the minutes that C++ takes.
     import torch
 
-    return torch.compile(function, backend="aot_eager", fullgraph=True, dynamic=False)
+    return torch.compile(function, backend="aot_eager", dynamic=False)
 
 
 compiled = {

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_lr.schedules import base
+
 
 def pytest_report_header():
     return f"keras {keras.__version__} on {keras.config.backend()}, numpy {np.__version__}"
@@ -18,6 +20,12 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def seeds():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def accelerator(monkeypatch):
+    """Makes every call of a schedule go the way of a step that lives on an accelerator."""
+    monkeypatch.setattr(base, "_on_host", lambda step: None)
 
 
 def to_numpy(value):

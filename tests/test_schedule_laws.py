@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import inspect
 import json
+import math
 import pickle
 
 import keras
@@ -15,7 +16,6 @@ from examples import SCHEDULES
 from keras import ops
 
 from keras_lr import schedules
-from keras_lr.schedules import base
 
 ULP = float(np.finfo("float32").eps)
 STEPS = sorted({step for example in SCHEDULES for step in example.steps})
@@ -42,12 +42,6 @@ def expected(example, steps):
 
 def assert_within(actual, desired, example, ulps):
     np.testing.assert_allclose(actual, desired, rtol=0, atol=ulps * ULP * example.peak)
-
-
-@pytest.fixture
-def accelerator(monkeypatch):
-    """Makes every call go the way of a step that lives on an accelerator."""
-    monkeypatch.setattr(base, "_on_host", lambda step: None)
 
 
 def test_every_public_class_has_an_example():
@@ -201,13 +195,6 @@ def test_copies_are_equal(example):
 
 def test_different_schedules_are_unequal():
     assert len({example.schedule for example in SCHEDULES}) == len(SCHEDULES)
-    assert example_pairs_equal() == 0
-
-
-def example_pairs_equal():
-    return sum(
-        a.schedule == b.schedule for i, a in enumerate(SCHEDULES) for b in SCHEDULES[i + 1 :]
-    )
 
 
 @for_every([example for example in SCHEDULES if example.schedule.length is not None])
@@ -216,14 +203,10 @@ def test_rate_is_held_from_its_length_on(example):
     beyond = [length, length + 0.5, length + 1, 2 * length + 3, 1000 * length, 2**31 - 2]
     last = example.schedule.rates([length])[0]
     np.testing.assert_allclose(example.schedule.rates(beyond), last, rtol=1e-14, atol=0)
-    np.testing.assert_allclose(example.oracle(math_ceil(length)), last, rtol=1e-12, atol=1e-15)
-
-
-def math_ceil(length):
-    return int(-(-length // 1))
+    np.testing.assert_allclose(example.oracle(math.ceil(length)), last, rtol=1e-12, atol=1e-15)
 
 
 @for_every(SCHEDULES)
 def test_finite_for_ever(example):
-    steps = np.append(np.arange(-3, 1000), [2**24 - 1, 2**24, 2**31 - 2])
-    assert np.isfinite(example.schedule.rates(steps[3:])).all()
+    steps = np.append(np.arange(1000), [2**24 - 1, 2**24, 2**31 - 2])
+    assert np.isfinite(example.schedule.rates(steps)).all()

@@ -1,6 +1,7 @@
 """`Schedule`: what every schedule is, and the one place that decides how a call is evaluated."""
 
 import dataclasses
+import math
 import typing
 
 import keras
@@ -119,7 +120,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         last = self.length if total_steps is None else checks.POSITIVE("total_steps", total_steps)
         if last is None:
             raise ValueError(f"{self!r} never ends: give describe(total_steps=…).")
-        steps = np.unique(np.linspace(0, last, min(int(last), 10**6) + 1).round())
+        last = math.ceil(last)
+        steps = np.unique(np.linspace(0, last, min(last, 10**6) + 1).round())
         rates = self.rates(steps)
         places = {"first": 0, "peak": int(rates.argmax()), "last": -1}
         return ", ".join(
@@ -247,7 +249,7 @@ def passed(milestones, t, xp, side="right"):
 def _as(value, dtype, xp):
     if xp is np:
         return np.asarray(value, dtype)
-    # Tuples as they are: `torch.compile` cannot trace Keras' way through an array.
+    # Short tables are tuples, which `torch.compile` traces, if slowly; at arrays it breaks.
     convert = ops.convert_to_tensor if isinstance(value, tuple) else ops.cast
     return convert(value, dtype)
 
@@ -262,7 +264,16 @@ def _result_dtype():
 
 def _real_dtype():
     # float64 where the back end has it: a float32 counter stops at 2²⁴.
-    return _result_dtype() if keras.config.backend() == "jax" else "float64"
+    return "float64" if _has_float64() else _result_dtype()
+
+
+def _has_float64():
+    if keras.config.backend() != "torch":
+        return keras.config.backend() != "jax"
+    import torch
+
+    # Keras puts tensors on an Apple GPU wherever there is one, and that knows no float64.
+    return not torch.backends.mps.is_available()
 
 
 def _count_dtype():

@@ -194,8 +194,7 @@ class CosineDecayRestarts(Schedule):
         # 1.1 is no binary number: a sum that means a whole update is taken for it.
         firsts = np.ceil(np.round(starts, 5))
         within = firsts < 2**31
-        columns = firsts.astype("int64"), firsts - starts, lengths
-        return [tuple(column[within].tolist()) for column in columns]
+        return firsts[within], (firsts - starts)[within], lengths[within]
 
     def check(self):
         if self.t_mul != 1 and not isinstance(self.first_decay_steps, units.Duration):

@@ -242,13 +242,9 @@ def _operation(build):
     # What is neither number nor schedule is left to Python, which raises TypeError naming both.
     @functools.wraps(build)
     def operation(left, right):
-        try:
-            left, right = as_term("term", left), as_term("term", right)
-        except ValueError as error:
-            if checks.as_number(left) is None and checks.as_number(right) is None:
-                return NotImplemented
-            raise error
-        return build(left, right)
+        if any(checks.as_number(x) is None and not callable(x) for x in (left, right)):
+            return NotImplemented
+        return build(as_term("term", left), as_term("term", right))
 
     return operation
 

@@ -98,7 +98,7 @@ class Tabulated(Schedule):
     def rate(self, t, xp):
         index = xp.clip(t, 0, self.length)
         index = index.astype("int64") if xp is np else ops.cast(index, "int32")
-        return xp.take(self._table if xp is np else real(self.values, xp), index)
+        return xp.take(real(self._table, xp), index)
 
     @property
     def length(self):

@@ -7,7 +7,7 @@ the length of the run is known: by `schedule.resolve(...)`, or in `fit` by `FitS
 import math
 import re
 from dataclasses import dataclass
-from fractions import Fraction
+from decimal import Decimal
 
 from keras_lr import checks
 
@@ -46,30 +46,31 @@ class Duration:
         object.__setattr__(self, "value", limits[self.unit](self.unit, self.value))
 
     def __repr__(self):
-        return f"{self.unit}({_short(self.value)})"
+        return f"{self.unit}({_plain(self.value)})"
 
     def __str__(self):
         """The form that configs carry and constructors read."""
         if self.unit == "epochs":
-            return f"{_short(self.value)} epochs"
-        return f"{_short(float(Fraction(repr(self.value)) * 100))}%"
+            return f"{_plain(self.value)} epochs"
+        return f"{_plain(self.value, shift=2)}%"
 
     def in_updates(self, run):
         """Returns the duration in whole updates, at least 1."""
         needed = "steps_per_epoch" if self.unit == "epochs" else "total_steps"
         length = getattr(run, needed)
         if length is None:
-            given = "epochs= and steps_per_epoch=" if self.unit == "fraction" else f"{needed}="
+            given = "epochs=…, steps_per_epoch=…" if self.unit == "fraction" else f"{needed}=…"
             raise ValueError(
-                f"A duration of {self} needs the length of the run: "
-                f"`resolve({given}…)`. Received: {run}"
+                f"A duration of {self} needs the length of the run: `resolve({given})`. "
+                f"Received: {run}"
             )
         # Rounded half up: Python's `round` would make 0.5 and 1.5 epochs of one step 0 and 2.
         return max(1, math.floor(self.value * length + 0.5))
 
 
-def _short(number):
-    return repr(int(number) if number == int(number) else number)
+def _plain(number, shift=0):
+    # Every digit and no exponent, so that what is written is read back as the same number.
+    return f"{Decimal(repr(number)).scaleb(shift).normalize():f}"
 
 
 def epochs(value):
@@ -109,14 +110,16 @@ def parse(name, value):
         match = _PATTERN.fullmatch(value)
         if match is None:
             checks.refuse(name, _FORM, value)
-        number, unit = float(match[1]), match[2]
+        number, unit = Decimal(match[1]), match[2]
         if number == 0:
             checks.refuse(name, "> 0", value)
+        if unit == "%" and number > 100:
+            checks.refuse(name, "at most 100%", value)
         if unit == "%":
-            return fraction(float(Fraction(match[1]) / 100))
+            return fraction(float(number.scaleb(-2)))
         if unit.startswith("ep"):
-            return epochs(number)
-        value = number
+            return epochs(float(number))
+        value = float(number)
     number = checks.as_number(value)
     if number is None or not math.isfinite(number):
         checks.refuse(name, _FORM, value)

@@ -1,0 +1,193 @@
+"""Keras' own tests of its schedules, run on ours, and ours against Keras' on a grid.
+
+Every test of the installed Keras applies; none is left out.
+"""
+
+import importlib.util
+import pathlib
+import types
+
+import keras
+import numpy as np
+import pytest
+from conftest import to_numpy
+from keras.optimizers import schedules as theirs
+
+from keras_lr import schedules as ours
+
+KERAS_IMPORT = "from keras.src.optimizers import schedules\n"
+OUR_IMPORT = "from keras_lr import schedules\n"
+
+
+def keras_tests_on_our_schedules():
+    """Returns the module of Keras' tests with only the import of `schedules` changed."""
+    name = "keras.src.optimizers.schedules.learning_rate_schedule_test"
+    path = importlib.util.find_spec(name).origin
+    source = pathlib.Path(path).read_text()
+    assert source.count(KERAS_IMPORT) == 1
+    module = types.ModuleType("learning_rate_schedule_test")
+    exec(compile(source.replace(KERAS_IMPORT, OUR_IMPORT), path, "exec"), module.__dict__)
+    return module
+
+
+KERAS_TESTS = keras_tests_on_our_schedules()
+globals().update({n: c for n, c in vars(KERAS_TESTS).items() if n.endswith("Test")})
+# The one class whose name ends otherwise.
+TestFitLRSchedulesFlow = KERAS_TESTS.TestFitLRSchedulesFlow
+
+
+def test_keras_tests_run_on_our_schedules():
+    assert KERAS_TESTS.schedules is ours
+    cases = {n for n, c in vars(KERAS_TESTS).items() if isinstance(c, type)} - {"Sequential"}
+    assert cases <= set(globals())
+    assert len(cases) >= 8
+
+
+GRID = {
+    "ExponentialDecay": [
+        {"initial_learning_rate": 0.1, "decay_steps": 100, "decay_rate": 0.9},
+        {"initial_learning_rate": 0.1, "decay_steps": 7.5, "decay_rate": 0.99},
+        {"initial_learning_rate": 0.1, "decay_steps": 30, "decay_rate": 0.5, "staircase": True},
+        {"initial_learning_rate": 0.1, "decay_steps": 1000, "decay_rate": 1.1},
+    ],
+    "InverseTimeDecay": [
+        {"initial_learning_rate": 0.1, "decay_steps": 100, "decay_rate": 0.9},
+        {"initial_learning_rate": 0.1, "decay_steps": 30, "decay_rate": 2.0, "staircase": True},
+    ],
+    "PolynomialDecay": [
+        {"initial_learning_rate": 0.1, "decay_steps": 100},
+        {"initial_learning_rate": 0.1, "decay_steps": 100, "end_learning_rate": 0.2, "power": 2.0},
+        {"initial_learning_rate": 0.1, "decay_steps": 30, "power": 0.5, "cycle": True},
+    ],
+    "CosineDecay": [
+        {"initial_learning_rate": 0.1, "decay_steps": 100},
+        {"initial_learning_rate": 0.1, "decay_steps": 62.5, "alpha": 0.2},
+        {
+            "initial_learning_rate": 0.02,
+            "decay_steps": 100,
+            "alpha": 0.1,
+            "warmup_target": 0.1,
+            "warmup_steps": 50,
+        },
+        {"initial_learning_rate": 0.1, "decay_steps": 100, "warmup_steps": 50},
+        {"initial_learning_rate": 0.1, "decay_steps": 100, "warmup_target": 0.2},
+    ],
+    "CosineDecayRestarts": [
+        {"initial_learning_rate": 0.1, "first_decay_steps": 30, "t_mul": 1.0, "m_mul": 0.9},
+        {"initial_learning_rate": 0.1, "first_decay_steps": 30, "alpha": 0.1},
+        {"initial_learning_rate": 0.1, "first_decay_steps": 30, "t_mul": 3.0, "m_mul": 0.5},
+    ],
+    "PiecewiseConstantDecay": [
+        {"boundaries": [10, 50, 100], "values": [0.1, 0.05, 0.02, 0.01]},
+        {"boundaries": [0], "values": [0.1, 0.2]},
+    ],
+}
+ROWS = [(name, arguments) for name, rows in GRID.items() for arguments in rows]
+GRID_STEPS = [0, 1, 2, 9, 10, 11, 29, 49, 50, 51, 99, 100, 101, 149, 500, 12345, 0.5, 10.5, 77.25]
+
+
+def assert_same(name, arguments, steps):
+    our, their = (getattr(module, name)(**arguments) for module in (ours, theirs))
+    their_rates = [float(their(step)) for step in steps]
+    # Keras computes in float32, and a step of 12345 / 30 keeps 4 digits of its phase there.
+    np.testing.assert_allclose(our.rates(steps), their_rates, rtol=2e-5, atol=2e-6)
+    assert our.get_config().items() >= their.get_config().items() or "boundaries" in arguments
+
+
+@pytest.mark.parametrize("name, arguments", ROWS)
+def test_ours_equal_keras(name, arguments):
+    assert_same(name, arguments, GRID_STEPS)
+
+
+def means_nothing_at_negative_steps(name, arguments):
+    """Where Keras' formula runs into the void before update 0, and ours goes on finite."""
+    return (
+        # -0 cycles: the rate is -inf.
+        arguments.get("cycle")
+        # Cycles that grow are continued backwards as ever shorter ones, down to a NaN.
+        or arguments.get("t_mul", 2.0 if "Restarts" in name else 1.0) != 1.0
+        # A target without warmup steps: division by zero.
+        or ("warmup_target" in arguments and "warmup_steps" not in arguments)
+    )
+
+
+@pytest.mark.parametrize(
+    "name, arguments", [row for row in ROWS if not means_nothing_at_negative_steps(*row)]
+)
+def test_ours_equal_keras_at_negative_steps(name, arguments):
+    assert_same(name, arguments, [-1, -0.5, -17, -29.0])
+
+
+@pytest.mark.parametrize(
+    "name, arguments", [row for row in ROWS if means_nothing_at_negative_steps(*row)]
+)
+def test_ours_are_finite_at_negative_steps(name, arguments):
+    assert np.isfinite(getattr(ours, name)(**arguments).rates([-1, -0.5, -17, -1e6])).all()
+
+
+@pytest.mark.parametrize("name", GRID)
+def test_positional_arguments_are_keras(name):
+    arguments = list(GRID[name][0].values())
+    our, their = (getattr(module, name)(*arguments) for module in (ours, theirs))
+    assert our.get_config()["name"] == their.get_config()["name"]
+    assert float(our(20)) == pytest.approx(float(their(20)), rel=1e-5)
+
+
+def test_name_is_the_fourth_argument_of_cosine_decay():
+    assert ours.CosineDecay(0.1, 100, 0.0, "my_cosine").name == "my_cosine"
+
+
+# Where Keras is wrong
+
+
+def test_integer_rates():
+    # Keras computes in the type of the initial rate: pi is 3 and 0.9 is 0 in integers.
+    assert ours.CosineDecay(1, 100).rates([50])[0] == pytest.approx(0.5)
+    np.testing.assert_allclose(ours.ExponentialDecay(1, 100, 0.9).rates([100]), 0.9)
+    warm = ours.CosineDecay(0, 1000, warmup_target=0.1, warmup_steps=1000)
+    np.testing.assert_allclose(warm.rates([0, 500, 1000]), [0, 0.05, 0.1])
+    # TensorFlow and PyTorch raise in Keras for a list that begins with an integer.
+    np.testing.assert_array_equal(
+        ours.PiecewiseConstantDecay([5], [1, 0.5]).rates([5, 6]), [1, 0.5]
+    )
+
+
+def test_arrays_of_steps_under_warmup():
+    # Keras raises on all back ends: its `ops.cond` takes a scalar only.
+    schedule = ours.CosineDecay(0.0, 10, warmup_target=1.0, warmup_steps=4)
+    np.testing.assert_allclose(to_numpy(schedule(np.arange(6))[:5]), [0, 0.25, 0.5, 0.75, 1])
+
+
+def test_arrays_of_steps_for_piecewise_constant():
+    # Keras raises on PyTorch: it adds an array to a scalar in place.
+    schedule = ours.PiecewiseConstantDecay([2, 4], [0.5, 0.25, 0.125])
+    rates = to_numpy(schedule(np.arange(6)))
+    np.testing.assert_array_equal(rates, [0.5, 0.5, 0.5, 0.25, 0.25, 0.125])
+
+
+def test_restarts_at_their_very_update():
+    # Keras finds the cycle by a float logarithm, and is a step late where that falls short.
+    slow = ours.CosineDecayRestarts(1.0, 1000, t_mul=1.1)
+    np.testing.assert_array_equal(slow.rates([2100, 3310]), 1.0)
+    for t_mul, restarts in [(2.0, [10, 81910, 327670]), (10.0, [10, 110, 11110, 111110])]:
+        schedule = ours.CosineDecayRestarts(1.0, 10, t_mul=t_mul)
+        np.testing.assert_array_equal(schedule.rates(restarts), 1.0)
+        assert (schedule.rates(np.array(restarts) - 1) < 0.03).all()
+
+
+@pytest.mark.parametrize("length", [100, 390, 1000])
+def test_restarts_beyond_float32(length, accelerator):
+    # A float32 counter of steps, as Keras has it, stops at 2**24: half the steps are wrong.
+    schedule = ours.CosineDecayRestarts(0.1, length, t_mul=1.0)
+    start = 50_000_000 // length * length
+    np.testing.assert_allclose(schedule.rates(start + np.arange(200)), schedule.rates(200))
+    steps = keras.ops.convert_to_tensor(start + np.arange(200), dtype="int32")
+    np.testing.assert_allclose(to_numpy(schedule(steps)), schedule.rates(200), atol=2e-8)
+
+
+def test_last_restart_before_the_counter_ends(accelerator):
+    # The cycle after the last one starts beyond int32 and must not wrap around.
+    schedule = ours.CosineDecayRestarts(0.1, 10)
+    steps = np.array([2**31 - 2, 2**30])
+    on_device = schedule(keras.ops.convert_to_tensor(steps, dtype="int32"))
+    np.testing.assert_allclose(to_numpy(on_device), schedule.rates(steps), atol=2e-8)
