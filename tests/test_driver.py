@@ -88,16 +88,35 @@ def test_metric_reductions_stay_and_can_be_undone():
             np.testing.assert_allclose(rates_of(model, 3), [expected], atol=2e-6)
 
 
-def test_after_an_interrupted_fit_the_next_one_with_a_callback_is_clean():
+@pytest.mark.parametrize(("ours", "expected"), [([callbacks.Warmup(2)], 0.2), ([], 0.4)])
+def test_after_an_interrupted_fit_the_next_one_is_clean(ours, expected):
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("stop")
 
     model = unit_gradient.build(keras.optimizers.SGD(0.4))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="stop"):
         unit_gradient.fit(model, 2, 2, [callbacks.FitSchedule(LINEAR), Interrupt()])
-    unit_gradient.fit(model, 2, 1, [callbacks.Warmup(2)])
-    np.testing.assert_allclose(rates_of(model), [0.8, 0.6, 0.2, 0.4], atol=2e-6)
+    unit_gradient.fit(model, 2, 1, ours)
+    np.testing.assert_allclose(rates_of(model), [0.8, 0.6, expected, 0.4], atol=2e-6)
+    assert "make_train_function" not in vars(model)
+
+
+def test_rates_that_somebody_else_writes_are_recorded_and_warned_about():
+    def halve(epoch, rate):
+        return 0.4 / 2**epoch
+
+    theirs = keras.callbacks.LearningRateScheduler(halve)
+    for order in (1, -1):
+        model = unit_gradient.build(keras.optimizers.SGD(0.4))
+        recorder = callbacks.LearningRateRecorder()
+        unit_gradient.fit(model, 2, 3, [recorder, theirs][::order])
+        assert recorder.learning_rate.tolist() == [0.4, 0.4, 0.2, 0.2, 0.1, 0.1]
+        np.testing.assert_allclose(recorder.learning_rate, rates_of(model), atol=2e-6)
+    plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1)
+    with pytest.warns(UserWarning, match="Somebody else writes the learning rate of"):
+        unit_gradient.fit(model, 2, 3, [unit_gradient.Feed([1.0] * 3), theirs, plateau, recorder])
+    np.testing.assert_allclose(recorder.learning_rate, rates_of(model, 6), atol=2e-6)
 
 
 # Checkpoints
@@ -215,7 +234,7 @@ def test_epochs_of_unknown_length_are_refused():
 
 
 def test_another_keras_is_refused_by_name(monkeypatch):
-    monkeypatch.setattr("keras_lr.callbacks.driver._HOOK", "_moved_elsewhere")
+    monkeypatch.setattr("keras_lr.callbacks.optimizer_rate._HOOK", "_moved_elsewhere")
     model = unit_gradient.build(keras.optimizers.SGD(0.4))
     with pytest.raises(RuntimeError, match=f"Keras {keras.__version__}"):
         unit_gradient.fit(model, 2, 1, [callbacks.Warmup(2)])

@@ -34,6 +34,9 @@ class RateCallback(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.driver.start(epoch)
 
+    def on_train_batch_begin(self, batch, logs=None):
+        self.driver.look_for_foreign_writes()
+
     def on_train_end(self, logs=None):
         self.driver.finish()
 

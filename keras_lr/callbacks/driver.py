@@ -1,58 +1,26 @@
-"""The driver: multiplies base and factors into the optimizer. The only code that touches one.
+"""The driver: one for all of our callbacks in a fit; multiplies base and factors.
 
     applied rate at update t = base(t) × factor₁ × factor₂ × …
 
-Functions of the step are compiled into the training step as they are. They reach it through the
-optimizer's `_get_current_learning_rate`, which every use of the rate goes through and which is
-replaced, for the length of `fit`, on the optimizer *object*: its class, its variables and its
-config stay the user's, so that a checkpoint written meanwhile has Keras' own layout.
-
-What follows metrics changes seldom, between epochs, as `scale · base + level`:
-
-* an optimizer built with a float has it written to its rate variable, which is live everywhere;
-* for any other base it is a pair of variables that belong to no optimizer, live in the compiled
-  step of TensorFlow and PyTorch. JAX would bake them in, so there a change builds the step anew.
-  The optimizer's own schedule becomes `schedule * scale` at the same time: what is saved then
-  continues at the rate that was applied.
+How that reaches an optimizer is in optimizer_rate.py.
 """
 
 import math
+import warnings
 import weakref
 
-import keras
-import numpy as np
-from keras import ops
-
 from keras_lr.callbacks.events import Event
-from keras_lr.schedules import Constant
-from keras_lr.schedules.function import as_schedule
+from keras_lr.callbacks.optimizer_rate import OptimizerRate, check_optimizer, leaves
 from keras_lr.schedules.units import Run
 
-_HOOK = "_get_current_learning_rate"
-_SUPPORTED = "Keras 3.14 and 3.15"
-
 _drivers = weakref.WeakKeyDictionary()
-
-
-def leaves(optimizer):
-    """Returns the optimizers that hold a rate, inside whatever wraps them.
-
-    >>> import keras
-    >>> sgd = keras.optimizers.SGD(0.1)
-    >>> leaves(keras.optimizers.LossScaleOptimizer(sgd)) == [sgd]
-    True
-    """
-    inner = getattr(optimizer, "inner_optimizer", None)
-    if inner is not None:
-        return leaves(inner)
-    return list(getattr(optimizer, "optimizers", [optimizer]))
 
 
 class Driver:
     """The rates of one model during one `fit`, shared by all of our callbacks in it."""
 
     def __init__(self, model, params):
-        _check_model(model)
+        check_optimizer(model)
         # Weak, as the model is the key that keeps this driver alive.
         self._model = weakref.ref(model)
         self.params = params
@@ -87,6 +55,7 @@ class Driver:
 
     def start(self, epoch):
         """Takes the optimizer over, at the first epoch of the fit; savers have restored by then."""
+        self._epoch_is_fresh = True
         if self.rates:
             return
         model = self._model()
@@ -96,11 +65,35 @@ class Driver:
         first_update = self._first_update(epoch, needed=bool(step_callbacks))
         follows_metrics = any(c.follows_metrics for c in self.callbacks)
         for leaf in leaves(model.optimizer):
-            rate = LeafRate(leaf, base, factors, first_update)
+            rate = OptimizerRate(leaf, base, factors, first_update)
             self.rates.append(rate)
-            if rate.install(model, follows_metrics):
-                # What was traced before knows nothing of it.
-                model.make_train_function(force=True)
+        installed = [rate.install(model, follows_metrics) for rate in self.rates]
+        if any(installed):
+            # What was traced before knows nothing of it.
+            model.make_train_function(force=True)
+            model.__dict__["make_train_function"] = self._make_train_function
+
+    def _make_train_function(self, force=False):
+        # Without `force` it is asked for by a new `fit`: the one before must have been interrupted,
+        # or `finish` would have taken this away.
+        model = self._model()
+        if not force:
+            self.finish()
+        return type(model).make_train_function(model, force=force)
+
+    def look_for_foreign_writes(self):
+        """At the first batch of an epoch, when all have had their say, reads what rate there is."""
+        if not self._epoch_is_fresh:
+            return
+        self._epoch_is_fresh = False
+        foreign = [rate.name for rate in self.rates if rate.adopt_foreign_write()]
+        if foreign and any(callback.follows_metrics for callback in self.callbacks):
+            warnings.warn(
+                f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "
+                "callbacks of keras_lr, perhaps Keras' LearningRateScheduler or ReduceLROnPlateau. "
+                "The rate found is the base now, and written over when a metric changes a factor.",
+                stacklevel=2,
+            )
 
     def _first_update(self, epoch, needed):
         if epoch == 0 or not needed:
@@ -114,16 +107,16 @@ class Driver:
 
     def next_rate(self):
         """Returns the smallest rate that the next update would be made with."""
-        return min(float(rate.at_next_update()) for rate in self.rates)
+        return min(rate.at_next_update() for rate in self.rates)
 
     def update(self, epoch, cause, reason):
         """Applies what the controllers say now, from the next update on."""
         scale, level = self._dialled(self.callbacks)
         rebuild = False
         for rate in self.rates:
-            before = float(rate.at_next_update())
+            before = rate.at_next_update()
             rebuild |= rate.set(scale, level)
-            after = float(rate.at_next_update())
+            after = rate.at_next_update()
             if after != before:
                 name = type(cause).__name__
                 done = rate.updates_done()
@@ -148,147 +141,5 @@ class Driver:
         if traced and model is not None:
             # The compiled step still has our functions in it; the next use builds a plain one.
             model.train_function = None
+            model.__dict__.pop("make_train_function", None)
         self.rates, self.callbacks = [], []
-
-
-class LeafRate:
-    """The rate of one optimizer during one fit."""
-
-    def __init__(self, optimizer, fit_base, factors, first_update):
-        self.optimizer = optimizer
-        self.name = optimizer.name
-        self.own = optimizer._learning_rate
-        self.is_variable = isinstance(self.own, keras.Variable)
-        self.initial = _as_written(optimizer.learning_rate) if self.is_variable else None
-        self.fit_base = fit_base
-        self.factors = factors
-        self.offset = self.updates_done() - first_update
-        self.dial = None
-        # From update n on, base is taken as scale · base + level.
-        self.segments = [(0, 1.0, 0.0)]
-
-    def updates_done(self):
-        return int(self.optimizer.iterations)
-
-    def install(self, model, follows_metrics):
-        """Puts the rate into the optimizer; returns whether the training step must be rebuilt."""
-        has_variable = self.is_variable and self.fit_base is None
-        if follows_metrics and not has_variable:
-            self.dial = _Dial(model)
-        if self.dial is None and self.fit_base is None and not self.factors:
-            return False
-        # Past the optimizer's own `__setattr__`, which tracks what it is given.
-        self.optimizer.__dict__[_HOOK] = self._applied
-        return True
-
-    def _applied(self):
-        """Returns the rate; runs inside the training step, once per update or once per trace."""
-        if self.fit_base is None and self.dial is None:
-            rate = getattr(type(self.optimizer), _HOOK)(self.optimizer)
-        elif self.fit_base is None:
-            rate = self.own(self.optimizer._iterations)
-        else:
-            rate = self.fit_base(self._clock())
-        if self.dial is not None:
-            rate = ops.add(ops.multiply(rate, self.dial.scale), self.dial.level)
-        for factor in self.factors:
-            rate = ops.multiply(rate, factor(self._clock()))
-        return rate
-
-    def _clock(self):
-        return ops.subtract(self.optimizer.iterations, self.offset)
-
-    def set(self, scale, level):
-        """Takes `scale · base + level` from the next update on; returns whether to rebuild."""
-        if (scale, level) == self.segments[-1][1:]:
-            return False
-        self.segments.append((self.updates_done(), scale, level))
-        if self.is_variable:
-            self.optimizer.learning_rate = self.initial * scale + level
-        else:
-            self.optimizer.learning_rate = _combined(self.own, scale, level)
-        return self.dial is not None and self.dial.set(scale, level)
-
-    def remove(self):
-        """Takes the step functions out again; returns whether there were any."""
-        return self.optimizer.__dict__.pop(_HOOK, None) is not None
-
-    def at_next_update(self):
-        return self.at(np.array([self.updates_done()]))[0]
-
-    def at(self, updates):
-        """Returns the rates applied at these updates, as float64, from the formulas alone."""
-        starts, scales, levels = (np.array(column) for column in zip(*self.segments))
-        segment = np.searchsorted(starts, updates, side="right") - 1
-        applied = self._base(updates) * scales[segment] + levels[segment]
-        for factor in self.factors:
-            applied = applied * factor.rates(updates - self.offset)
-        return applied
-
-    def _base(self, updates):
-        if self.fit_base is not None:
-            return self.fit_base.rates(updates - self.offset)
-        if self.is_variable:
-            return np.full(len(updates), self.initial)
-        every = self.optimizer.gradient_accumulation_steps or 1
-        # Keras shows a schedule the batches; the last of each accumulation makes the update.
-        return as_schedule("learning_rate", self.own).rates(updates * every + every - 1)
-
-
-class _Dial:
-    """`scale` and `level` where the compiled step sees them change, if the back end allows it."""
-
-    def __init__(self, model):
-        self.live = keras.config.backend() != "jax"
-        self.scale, self.level = (self._number(value, model) for value in (1.0, 0.0))
-
-    def _number(self, value, model):
-        if not self.live:
-            return value
-        strategy = getattr(model, "distribute_strategy", None)
-        options = {"shape": (), "trainable": False, "autocast": False}
-        initializer = keras.initializers.Constant(value)
-        if strategy is None:
-            return keras.Variable(initializer, **options)
-        with strategy.scope():
-            return keras.Variable(initializer, aggregation="only_first_replica", **options)
-
-    def set(self, scale, level):
-        """Returns whether the training step must be rebuilt to see the change."""
-        if self.live:
-            self.scale.assign(scale)
-            self.level.assign(level)
-        else:
-            self.scale, self.level = scale, level
-        return not self.live
-
-
-def _as_written(variable):
-    """Returns the shortest decimal of a float32 rate: 0.1, and not 0.10000000149011612."""
-    return float(str(np.float32(float(variable))))
-
-
-def _combined(schedule, scale, level):
-    if scale == 0.0:
-        return Constant(level)
-    return schedule if scale == 1.0 else as_schedule("learning_rate", schedule) * scale
-
-
-def _check_model(model):
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None:
-        raise ValueError("The model must be compiled first: model.compile(optimizer=…, loss=…).")
-    for leaf in leaves(optimizer):
-        if not hasattr(type(leaf), _HOOK):
-            raise RuntimeError(
-                f"keras_lr was tested with {_SUPPORTED}, whose optimizers ask `{_HOOK}` for their "
-                f"rate. Keras {keras.__version__} has none in {type(leaf).__name__}: install a "
-                "supported version of Keras, or a newer keras_lr."
-            )
-        own = leaf._learning_rate
-        is_schedule = isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
-        if not is_schedule and not isinstance(own, keras.Variable):
-            raise ValueError(
-                f"The optimizer {leaf.name} must be built with a float or a schedule as its "
-                f"learning rate, to be changed during training. Received: learning_rate={own!r}"
-            )

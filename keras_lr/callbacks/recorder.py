@@ -81,7 +81,7 @@ class LearningRateRecorder(RateCallback):
         logs = {} if logs is None else logs
         single = len(self.driver.rates) == 1
         for rate in self.driver.rates:
-            applied = rate.at(updates)
+            applied = rate.ledger.at(updates)
             self._rates.setdefault(rate.name, []).append(applied)
             if len(applied):
                 key = "learning_rate" if single else f"learning_rate_{rate.name}"

@@ -75,7 +75,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         """Returns the rate at `step`: a tensor of its shape, float32 (float64 if floatx is)."""
         self._require_updates()
-        t = _on_host(step)
+        t = host_value(step)
         if t is not None:
             return ops.convert_to_tensor(self._on_host(t), dtype=_result_dtype())
         return ops.cast(self.rate(_in_graph(step), ops), _result_dtype())
@@ -280,7 +280,7 @@ def _count_dtype():
     return "int32" if _real_dtype() == "float32" else "float64"
 
 
-def _on_host(step):
+def host_value(step):
     """Returns `step` as a float64 array where that needs no device and no tracing, else None."""
     if isinstance(step, (int, float, np.ndarray, np.generic, list, tuple)):
         return np.asarray(step, dtype="float64")

@@ -1,0 +1,205 @@
+"""The rate of one optimizer during one fit: the only code that touches an optimizer.
+
+Functions of the step are compiled into the training step as they are. They reach it through the
+optimizer's `_get_current_learning_rate`, which every use of the rate goes through and which is
+replaced, for the length of `fit`, on the optimizer *object*: its class, its variables and its
+config stay the user's, so that a checkpoint written meanwhile has Keras' own layout.
+
+What follows metrics changes seldom, between epochs, as `scale · base + level`:
+
+* an optimizer built with a float has it written to its rate variable, which is live everywhere;
+* for any other base it is a pair of variables that belong to no optimizer, live in the compiled
+  step of TensorFlow and PyTorch. JAX would bake them in, so there a change builds the step anew.
+  The optimizer's own schedule becomes `schedule * scale` at the same time: what is saved then
+  continues at the rate that was applied.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_lr.callbacks.ledger import Ledger
+from keras_lr.schedules import Constant
+from keras_lr.schedules.base import host_value
+from keras_lr.schedules.function import as_schedule
+
+_HOOK = "_get_current_learning_rate"
+_SUPPORTED = "Keras 3.14 and 3.15"
+
+
+def leaves(optimizer):
+    """Returns the optimizers that hold a rate, inside whatever wraps them.
+
+    >>> import keras
+    >>> sgd = keras.optimizers.SGD(0.1)
+    >>> leaves(keras.optimizers.LossScaleOptimizer(sgd)) == [sgd]
+    True
+    """
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        return leaves(inner)
+    return list(getattr(optimizer, "optimizers", [optimizer]))
+
+
+def check_optimizer(model):
+    """Raises unless every rate of a model can be driven."""
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is None:
+        raise ValueError("The model must be compiled first: model.compile(optimizer=…, loss=…).")
+    for leaf in leaves(optimizer):
+        if not hasattr(type(leaf), _HOOK):
+            raise RuntimeError(
+                f"keras_lr was tested with {_SUPPORTED}, whose optimizers ask `{_HOOK}` for their "
+                f"rate. Keras {keras.__version__} has none in {type(leaf).__name__}: install a "
+                "supported version of Keras, or a newer keras_lr."
+            )
+        own = leaf._learning_rate
+        is_schedule = isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
+        if not is_schedule and not isinstance(own, keras.Variable):
+            raise ValueError(
+                f"The optimizer {leaf.name} must be built with a float or a schedule as its "
+                f"learning rate, to be changed during training. Received: learning_rate={own!r}"
+            )
+
+
+class OptimizerRate:
+    """The rate of one optimizer during one fit."""
+
+    def __init__(self, optimizer, fit_base, factors, first_update):
+        self.optimizer = optimizer
+        self.name = optimizer.name
+        self.own = optimizer._learning_rate
+        self.fit_base = fit_base
+        self.factors = factors
+        self.offset = self.updates_done() - first_update
+        self.dial = None
+        self.initial = _as_written(self.own) if self._has_variable else None
+        # The base is taken as scale · base + level.
+        self.scale, self.level = 1.0, 0.0
+        self.ledger = Ledger(self._base, factors, self.offset, *self._drawn())
+
+    @property
+    def _has_variable(self):
+        return isinstance(self.own, keras.Variable)
+
+    @property
+    def _uses_variable(self):
+        return self._has_variable and self.fit_base is None
+
+    def updates_done(self):
+        return int(_read(self.optimizer.iterations))
+
+    def install(self, model, follows_metrics):
+        """Puts the rate into the optimizer; returns whether the training step must be rebuilt."""
+        if follows_metrics and not self._uses_variable:
+            self.dial = _Dial(model)
+        if self.dial is None and self.fit_base is None and not self.factors:
+            return False
+        # Past the optimizer's own `__setattr__`, which tracks what it is given.
+        self.optimizer.__dict__[_HOOK] = self._applied
+        return True
+
+    def _applied(self):
+        """Returns the rate; runs inside the training step, once per update or once per trace."""
+        if self.fit_base is not None:
+            rate = self.fit_base(self._clock())
+        elif self.dial is not None:
+            rate = self.own(self.optimizer._iterations)
+        else:
+            rate = getattr(type(self.optimizer), _HOOK)(self.optimizer)
+        if self.dial is not None:
+            rate = ops.add(ops.multiply(rate, self.dial.scale), self.dial.level)
+        for factor in self.factors:
+            rate = ops.multiply(rate, factor(self._clock()))
+        return rate
+
+    def _clock(self):
+        return ops.subtract(self.optimizer.iterations, self.offset)
+
+    def set(self, scale, level):
+        """Takes `scale · base + level` from the next update on; returns whether to rebuild."""
+        if (scale, level) == (self.scale, self.level):
+            return False
+        self.scale, self.level = scale, level
+        self.ledger.write(self.updates_done(), *self._drawn())
+        if self._has_variable:
+            self.optimizer.learning_rate = self._in_variable()
+        else:
+            self.optimizer.learning_rate = _combined(self.own, scale, level)
+        return self.dial is not None and self.dial.set(scale, level)
+
+    def _in_variable(self):
+        return self.initial * self.scale + self.level
+
+    def _drawn(self):
+        # A variable holds the whole of its rate, whoever wrote it.
+        return (0.0, self._in_variable()) if self._uses_variable else (self.scale, self.level)
+
+    def adopt_foreign_write(self):
+        """Takes a rate that somebody else has written as the base; returns whether one had."""
+        if not self._has_variable or np.isclose(_read(self.own), self._in_variable(), 1e-6, 0):
+            return False
+        found = _as_written(self.own)
+        self.initial = found / self.scale if self.scale else self.initial
+        self.level = self.level if self.scale else found
+        self.ledger.write(self.updates_done(), *self._drawn())
+        return True
+
+    def remove(self):
+        """Takes the step functions out again; returns whether there were any."""
+        return self.optimizer.__dict__.pop(_HOOK, None) is not None
+
+    def at_next_update(self):
+        """Returns the rate that the next update would be made with."""
+        return float(self.ledger.at(np.array([self.updates_done()]))[0])
+
+    def _base(self, updates):
+        if self.fit_base is not None:
+            return self.fit_base.rates(updates - self.offset)
+        every = self.optimizer.gradient_accumulation_steps or 1
+        # Keras shows a schedule the batches; the last of each accumulation makes the update.
+        return as_schedule("learning_rate", self.own).rates(updates * every + every - 1)
+
+
+class _Dial:
+    """`scale` and `level` where the compiled step sees them change, if the back end allows it."""
+
+    def __init__(self, model):
+        self.live = keras.config.backend() != "jax"
+        self.scale, self.level = (self._number(value, model) for value in (1.0, 0.0))
+
+    def _number(self, value, model):
+        if not self.live:
+            return value
+        strategy = getattr(model, "distribute_strategy", None)
+        options = {"shape": (), "trainable": False, "autocast": False}
+        initializer = keras.initializers.Constant(value)
+        if strategy is None:
+            return keras.Variable(initializer, **options)
+        with strategy.scope():
+            return keras.Variable(initializer, aggregation="only_first_replica", **options)
+
+    def set(self, scale, level):
+        """Returns whether the training step must be rebuilt to see the change."""
+        if self.live:
+            self.scale.assign(scale)
+            self.level.assign(level)
+        else:
+            self.scale, self.level = scale, level
+        return not self.live
+
+
+def _read(value):
+    on_host = host_value(value)
+    return float(value) if on_host is None else float(on_host)
+
+
+def _as_written(variable):
+    """Returns the shortest decimal of a float32 rate: 0.1, and not 0.10000000149011612."""
+    return float(str(np.float32(_read(variable))))
+
+
+def _combined(schedule, scale, level):
+    if scale == 0.0:
+        return Constant(level)
+    return schedule if scale == 1.0 else as_schedule("learning_rate", schedule) * scale
