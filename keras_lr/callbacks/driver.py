@@ -29,7 +29,7 @@ class Driver:
         self.events = []
         accumulation = leaves(model.optimizer)[0].gradient_accumulation_steps or 1
         batches = params.get("steps")
-        self.run = Run(params.get("epochs"), batches / accumulation if batches else None)
+        self.run = Run(params.get("epochs") or None, batches / accumulation if batches else None)
 
     @staticmethod
     def of(callback, model):
