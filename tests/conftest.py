@@ -25,7 +25,7 @@ def seeds():
 @pytest.fixture
 def accelerator(monkeypatch):
     """Makes every call of a schedule go the way of a step that lives on an accelerator."""
-    monkeypatch.setattr(base, "_on_host", lambda step: None)
+    monkeypatch.setattr(base, "host_value", lambda step: None)
 
 
 def to_numpy(value):

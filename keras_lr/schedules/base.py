@@ -77,7 +77,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         self._require_updates()
         t = host_value(step)
         if t is not None:
-            return ops.convert_to_tensor(self._on_host(t), dtype=_result_dtype())
+            rates = self._on_host(t)
+            # A Python float becomes a tensor in half the time that a 0-d array takes.
+            rates = rates.item() if rates.ndim == 0 else rates
+            return ops.convert_to_tensor(rates, dtype=_result_dtype())
         return ops.cast(self.rate(_in_graph(step), ops), _result_dtype())
 
     def rates(self, steps):

@@ -166,13 +166,15 @@ class CosineDecayRestarts(Schedule):
 
     def rate(self, t, xp):
         cycle, phase = self._cycle_and_phase(t, xp)
-        cosine = 0.5 * (1.0 + xp.cos(math.pi * xp.minimum(phase, 1.0))) * self.m_mul**cycle
+        # One power less: a quarter of the time of a million updates.
+        height = self.m_mul**cycle if self.m_mul != 1 else 1.0
+        cosine = 0.5 * (1.0 + xp.cos(math.pi * xp.minimum(phase, 1.0))) * height
         return self.initial_learning_rate * ((1.0 - self.alpha) * cosine + self.alpha)
 
     def _cycle_and_phase(self, t, xp):
         if self.t_mul == 1:
-            length = self.first_decay_steps
-            return t // length, (t % length) / length
+            cycle = t // self.first_decay_steps
+            return cycle, (t - cycle * self.first_decay_steps) / self.first_decay_steps
         firsts, fractions, lengths = self._cycles
         cycle = passed(firsts[1:], t, xp)
         since = t - xp.take(whole(firsts, xp), cycle) + xp.take(real(fractions, xp), cycle)

@@ -55,6 +55,9 @@ class LambdaDecay(Schedule):
             return self.function(t)
         except Exception as error:
             error.add_note(_IN_GRAPH_HINT)
+            # TensorFlow's AutoGraph would raise a copy instead, without the note.
+            error.ag_pass_through = True
+            vars(error).pop("ag_error_metadata", None)
             raise
 
     def _on_arrays(self, t):

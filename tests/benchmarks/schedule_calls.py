@@ -6,6 +6,7 @@ times of a row come from one process and are taken in turns, so that ratios surv
 
 import math
 import time
+from functools import partial
 
 import keras
 import numpy as np
@@ -84,12 +85,13 @@ def calls_table():
     print("|---|---|---|---|---|---|---|")
     for name, arguments, options, formula in ROWS:
         our, their = (getattr(m, name)(*arguments, **options) for m in (ours, theirs))
-        eager = interleaved({"ours": lambda: our(500), "keras": lambda: their(500)}, 7, 20)
-        vector = {"ours": lambda: our.rates(steps)}
+        eager = {"ours": partial(our, 500), "keras": partial(their, 500)}
+        eager = interleaved(eager, repeats=7, number=20)
+        vector = {"ours": partial(our.rates, steps)}
         if formula is not None:
             np.testing.assert_allclose(our.rates(steps), formula(steps), atol=1e-12)
-            vector["numpy"] = lambda: formula(steps)
-        vector = interleaved(vector, 15)
+            vector["numpy"] = partial(formula, steps)
+        vector = interleaved(vector, repeats=15)
         label = f"{name}{' (warmup)' if 'warmup_steps' in options else ''}"
         label += " (equal cycles)" if options.get("t_mul") == 1.0 else ""
         numpy = vector.get("numpy")
@@ -109,7 +111,7 @@ def trained(rate, updates, x, y):
     return lambda: model.fit(x, y, batch_size=32, epochs=1, verbose=0)
 
 
-def training_table(updates=300):
+def training_table(updates=100):
     x, y = np.ones((32 * updates, 16), "float32"), np.ones((32 * updates, 1), "float32")
     print("\n| schedule | step, µs: constant rate | constant again | Keras | ours | ours / Keras |")
     print("|---|---|---|---|---|---|")
@@ -121,7 +123,7 @@ def training_table(updates=300):
             "ours": getattr(ours, name)(*arguments, **options),
         }
         calls = {label: trained(rate, updates, x, y) for label, rate in rates.items()}
-        best = interleaved(calls, 7)
+        best = interleaved(calls, 9)
         micro = " | ".join(cell(best[label], 1e6 / updates) for label in rates)
         print(f"| {name} {options or ''} | {micro} | {ratio(best['ours'], best['keras'])} |")
 
