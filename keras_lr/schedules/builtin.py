@@ -131,8 +131,8 @@ class CosineDecay(Schedule):
     def rate(self, t, xp):
         warm = 0 if self.warmup_target is None else self.warmup_steps
         peak = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
-        cosine = 0.5 * (1.0 + xp.cos(math.pi * xp.minimum((t - warm) / self.decay_steps, 1.0)))
-        decayed = peak * ((1.0 - self.alpha) * cosine + self.alpha)
+        cosine = 1.0 + xp.cos(math.pi * xp.minimum((t - warm) / self.decay_steps, 1.0))
+        decayed = peak * (0.5 * (1.0 - self.alpha) * cosine + self.alpha)
         climb = t / max(warm, 1)
         climbed = self.initial_learning_rate * (1.0 - climb) + peak * climb
         return xp.where(t < warm, climbed, decayed) if warm else decayed
