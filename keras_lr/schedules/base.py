@@ -91,8 +91,9 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
         """
         self._require_updates()
-        count = checks.as_number(steps)
-        return self._on_host(np.asarray(steps if count is None else np.arange(count), "float64"))
+        if checks.as_number(steps) is not None:
+            steps = np.arange(checks.Number(minimum=0, integer=True)("steps", steps))
+        return self._on_host(np.asarray(steps, "float64"))
 
     def _on_host(self, t):
         # `t[()]` makes a scalar of a 0-d array: arithmetic on those is several times faster.

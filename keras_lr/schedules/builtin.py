@@ -133,9 +133,11 @@ class CosineDecay(Schedule):
         peak = self.initial_learning_rate if self.warmup_target is None else self.warmup_target
         cosine = 1.0 + xp.cos(math.pi * xp.minimum((t - warm) / self.decay_steps, 1.0))
         decayed = peak * (0.5 * (1.0 - self.alpha) * cosine + self.alpha)
-        climb = t / max(warm, 1)
+        if warm == 0:
+            return decayed
+        climb = t / warm
         climbed = self.initial_learning_rate * (1.0 - climb) + peak * climb
-        return xp.where(t < warm, climbed, decayed) if warm else decayed
+        return xp.where(t < warm, climbed, decayed)
 
     @property
     def length(self):
