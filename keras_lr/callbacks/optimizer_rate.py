@@ -20,7 +20,7 @@ from keras import ops
 
 from keras_lr.callbacks.ledger import Ledger
 from keras_lr.schedules import Constant
-from keras_lr.schedules.base import host_value
+from keras_lr.schedules.evaluation import host_value
 from keras_lr.schedules.function import as_schedule
 
 _HOOK = "_get_current_learning_rate"

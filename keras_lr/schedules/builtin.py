@@ -13,7 +13,8 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.schedules import fields, units
-from keras_lr.schedules.base import Schedule, named, passed, real, whole
+from keras_lr.schedules.base import Schedule, named
+from keras_lr.schedules.evaluation import passed, real, whole
 from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Rates
 
 _MOST_RESTARTS = 10**6

@@ -2,8 +2,9 @@
 
 import dataclasses
 
-from keras_lr.schedules.base import Schedule, passed, real
+from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.builtin import periods
+from keras_lr.schedules.evaluation import passed, real
 from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Steps
 
 

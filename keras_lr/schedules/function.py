@@ -11,8 +11,9 @@ from keras import ops
 
 from keras_lr import checks
 from keras_lr.schedules import builtin
-from keras_lr.schedules.base import Schedule, real
+from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.decay import Constant
+from keras_lr.schedules.evaluation import real
 from keras_lr.schedules.fields import Rate, Rates
 
 _IN_GRAPH_HINT = (

@@ -11,7 +11,8 @@ import numpy as np
 from keras import ops
 
 from keras_lr import checks
-from keras_lr.schedules.base import Schedule, real
+from keras_lr.schedules.base import Schedule
+from keras_lr.schedules.evaluation import real
 from keras_lr.schedules.fields import Rate, Steps
 from keras_lr.schedules.function import Nested
 

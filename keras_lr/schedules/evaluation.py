@@ -1,0 +1,109 @@
+"""Where a step can be read, and the types that formulas compute in on each back end.
+
+`Schedule.__call__` decides with these: what is a number, or can be read on the CPU, is evaluated by
+NumPy in float64; what is symbolic, being compiled or on an accelerator, by `keras.ops`.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def real(value, xp):
+    """Returns numbers as an array or tensor of the real type that a formula computes in.
+
+    TensorFlow refuses to mix float32 constants with its float64 time, so tables go through here.
+    """
+    return _as(value, "float64" if xp is np else _real_dtype(), xp)
+
+
+def whole(value, xp):
+    """Returns whole numbers of updates in the type of `t`, to be compared with it exactly."""
+    return _as(value, "float64" if xp is np else _count_dtype(), xp)
+
+
+def passed(milestones, t, xp, side="right"):
+    """Returns how many milestones are at or before `t`; before `t` only if `side` is "left"."""
+    # Flattened, because TensorFlow searches vectors only.
+    counts = xp.searchsorted(whole(milestones, xp), xp.reshape(t, (-1,)), side=side)
+    return xp.reshape(counts, xp.shape(t))
+
+
+def _as(value, dtype, xp):
+    if xp is np:
+        return np.asarray(value, dtype)
+    # Short tables are tuples, which `torch.compile` traces, if slowly; at arrays it breaks.
+    convert = ops.convert_to_tensor if isinstance(value, tuple) else ops.cast
+    return convert(value, dtype)
+
+
+def result_dtype():
+    # Half precision holds no learning rate: 1e-8 is 0 in float16.
+    return "float64" if keras.config.floatx() == "float64" else "float32"
+
+
+def _real_dtype():
+    # float64 where the back end has it: a float32 counter stops at 2²⁴.
+    return "float64" if _has_float64() else result_dtype()
+
+
+def _has_float64():
+    if keras.config.backend() != "torch":
+        return keras.config.backend() != "jax"
+    import torch
+
+    # Keras puts tensors on an Apple GPU wherever there is one, and that knows no float64.
+    return not torch.backends.mps.is_available()
+
+
+def _count_dtype():
+    return "int32" if _real_dtype() == "float32" else "float64"
+
+
+def host_value(step):
+    """Returns `step` as a float64 array where that needs no device and no tracing, else None."""
+    if isinstance(step, (int, float, np.ndarray, np.generic, list, tuple)):
+        return np.asarray(step, dtype="float64")
+    value = step.value if isinstance(step, keras.Variable) else step
+    value = _READERS[keras.config.backend()](value)
+    return None if value is None else np.asarray(value, dtype="float64")
+
+
+def _read_tensorflow(value):
+    import tensorflow as tf
+
+    # A symbolic tensor has no `numpy`, a variable has one that fails while a graph is built.
+    if tf.executing_eagerly() and hasattr(value, "numpy") and _is_cpu(value.device):
+        return value.numpy()
+
+
+def _is_cpu(device):
+    return "GPU" not in device and "TPU" not in device
+
+
+def _read_jax(value):
+    import jax
+
+    if not isinstance(value, jax.Array) or isinstance(value, jax.core.Tracer):
+        return None
+    if value.is_fully_addressable and all(d.platform == "cpu" for d in value.devices()):
+        return np.asarray(value)
+
+
+def _read_torch(value):
+    import torch
+
+    if torch.compiler.is_compiling() or type(value) not in (torch.Tensor, torch.nn.Parameter):
+        return None
+    if value.device.type == "cpu":
+        return value.detach().numpy()
+
+
+_READERS = {"tensorflow": _read_tensorflow, "jax": _read_jax, "torch": _read_torch}
+
+
+def in_graph(step):
+    """Returns `step` as the exact `t` of the back end (see `Schedule`)."""
+    t = ops.convert_to_tensor(step)
+    fractional = "float" in keras.backend.standardize_dtype(t.dtype)
+    return ops.cast(t, _real_dtype() if fractional else _count_dtype())
