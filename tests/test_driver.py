@@ -1,6 +1,9 @@
 """The driver beyond the matrix: clocks, second fits, checkpoints, refusals, what stays behind."""
 
+import gc
 import pathlib
+import pickle
+import weakref
 
 import keras
 import numpy as np
@@ -117,6 +120,107 @@ def test_rates_that_somebody_else_writes_are_recorded_and_warned_about():
     with pytest.warns(UserWarning, match="Somebody else writes the learning rate of"):
         unit_gradient.fit(model, 2, 3, [unit_gradient.Feed([1.0] * 3), theirs, plateau, recorder])
     np.testing.assert_allclose(recorder.learning_rate, rates_of(model, 6), atol=2e-6)
+
+
+def test_training_on_a_batch_in_between_leaves_the_fit_alone():
+    model = unit_gradient.build(keras.optimizers.SGD(0.4))
+    x, y = unit_gradient.batches(1)
+    extra = keras.callbacks.LambdaCallback(on_epoch_end=lambda e, logs: model.train_on_batch(x, y))
+    unit_gradient.fit(model, 2, 2, [callbacks.Warmup(8), extra])
+    np.testing.assert_allclose(rates_of(model), 0.05 * np.arange(1, 7), atol=2e-6)
+
+
+def test_a_loop_by_hand_with_a_callback_list():
+    model = unit_gradient.build(keras.optimizers.SGD(0.4))
+    x, y = unit_gradient.batches(1)
+    ours = [callbacks.Warmup(4), callbacks.Warmup(2)]
+    by_hand = keras.callbacks.CallbackList(ours, model=model)
+    by_hand.on_train_begin()
+    by_hand.on_epoch_begin(0)
+    for batch in range(5):
+        by_hand.on_train_batch_begin(batch)
+        model.train_on_batch(x, y)
+    by_hand.on_train_end()
+    model.train_on_batch(x, y)
+    expected = [0.05, 0.2, 0.3, 0.4, 0.4, 0.4]
+    np.testing.assert_allclose(rates_of(model), expected, atol=2e-6)
+
+
+def test_a_schedule_assigned_between_fits_is_compiled():
+    model = unit_gradient.build(keras.optimizers.SGD(schedules.Constant(0.4)))
+    unit_gradient.fit(model, 2)
+    model.optimizer.learning_rate = schedules.Constant(0.01)
+    recorder = callbacks.LearningRateRecorder()
+    unit_gradient.fit(model, 2, 1, [recorder])
+    np.testing.assert_allclose(rates_of(model), [0.4, 0.4, 0.01, 0.01], atol=2e-6)
+    assert recorder.learning_rate.tolist() == [0.01, 0.01]
+
+
+@pytest.mark.parametrize("own", [0.4, schedules.Constant(0.4)])
+@pytest.mark.parametrize("new", [None, 0.01])
+def test_an_interrupted_fit_restores_what_nobody_has_written_since(own, new):
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt("stop")
+
+    model = unit_gradient.build(keras.optimizers.SGD(own))
+    plateau = callbacks.ReduceLROnPlateau(
+        "loss", factor=0.5, patience=1, on_train_end="restore_initial"
+    )
+    with pytest.raises(KeyboardInterrupt, match="stop"):
+        unit_gradient.fit(model, 1, 5, [unit_gradient.Feed([1.0] * 5), plateau, Interrupt()])
+    if new is not None:
+        is_float = isinstance(own, float)
+        model.optimizer.learning_rate = new if is_float else schedules.Constant(new)
+    unit_gradient.fit(model, 1, 2)
+    np.testing.assert_allclose(rates_of(model, 3), [new or 0.4] * 2, atol=2e-6)
+
+
+def test_an_interrupted_fit_keeps_no_model_alive():
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            raise RuntimeError("stop")
+
+    model = unit_gradient.build(keras.optimizers.SGD(0.4))
+    with pytest.raises(RuntimeError, match="stop"):
+        unit_gradient.fit(model, 2, 2, [callbacks.Warmup(4), Interrupt()])
+    reference = weakref.ref(model)
+    del model
+    keras.backend.clear_session()
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_keras_schedule_that_indexes_with_the_step():
+    class Table(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return keras.ops.take(keras.ops.convert_to_tensor([0.4, 0.3, 0.2, 0.1] * 4), step)
+
+        def get_config(self):
+            return {}
+
+    feed = unit_gradient.Feed([1.0] * 4)
+    plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1)
+    for optimizer, ours in (
+        (keras.optimizers.SGD(Table()), [feed, plateau]),
+        (keras.optimizers.SGD(0.4), [feed, plateau, callbacks.FitSchedule(Table())]),
+    ):
+        model = unit_gradient.build(optimizer)
+        recorder = callbacks.LearningRateRecorder()
+        unit_gradient.fit(model, 2, 3, [recorder, *ours])
+        expected = [0.4, 0.3, 0.2, 0.1, 0.2, 0.15]
+        np.testing.assert_allclose(rates_of(model), expected, atol=2e-6)
+        np.testing.assert_allclose(recorder.learning_rate, expected, atol=1e-7)
+
+
+def test_callbacks_and_records_can_be_pickled_after_a_fit():
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    recorder = callbacks.LearningRateRecorder()
+    model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, callbacks=[recorder])
+    revived = pickle.loads(pickle.dumps(recorder))
+    assert revived.learning_rate.tolist() == recorder.learning_rate.tolist() == [0.01]
 
 
 # Checkpoints

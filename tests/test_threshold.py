@@ -84,6 +84,21 @@ def test_validation_that_comes_later_is_waited_for(freq):
     np.testing.assert_allclose(unit_gradient.applied(model), [0.4, 0.4, 0.01], atol=1e-6)
 
 
+@pytest.mark.parametrize(("monitor", "freq"), [("val_typo", 2), ("val_loss", 10)])
+def test_validation_that_never_brings_the_metric_is_not_waited_for(monitor, freq):
+    model = unit_gradient.build(keras.optimizers.SGD(0.4))
+    with pytest.raises(ValueError, match=f"monitors `{monitor}`"):
+        unit_gradient.fit(
+            model,
+            1,
+            4,
+            [callbacks.ValidationThreshold(0.5, [0.01, 0.1], monitor)],
+            validation_data=unit_gradient.batches(1),
+            validation_freq=freq,
+        )
+    assert len(unit_gradient.applied(model)) == (2 if freq == 2 else 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -2,13 +2,12 @@
 
 import logging
 import math
-import sys
 from typing import NamedTuple
 
 import keras
 
 from keras_lr import checks
-from keras_lr.callbacks.driver import Driver
+from keras_lr.callbacks.driver import Driver, fits_under_way
 
 _UP = ("accuracy", "acc", "auc", "precision", "recall", "f1", "iou", "dice", "r2", "bleu")
 _DOWN = ("loss", "error", "mse", "mae", "mape", "msle", "rmse", "perplexity", "divergence")
@@ -40,6 +39,10 @@ class RateCallback(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.driver.finish()
 
+    def __getstate__(self):
+        # A driver belongs to one fit, and cannot be pickled.
+        return {name: value for name, value in vars(self).items() if name != "driver"}
+
 
 class StepCallback(RateCallback):
     """The base of callbacks that are pure functions of the update: no host work per batch.
@@ -57,6 +60,8 @@ class StepCallback(RateCallback):
         try:
             self.schedule = self.build(self.driver.run)
         except ValueError as error:
+            if self.driver.run.steps_per_epoch is not None:
+                raise
             error.add_note(
                 "Here `fit` itself has to know the number of batches per epoch, which some data "
                 "sets do not tell: give fit(steps_per_epoch=…), or the duration in updates."
@@ -83,7 +88,9 @@ class Controller(RateCallback):
 
     def __init__(self, monitor, verbose=0, on_train_end="keep"):
         super().__init__()
-        self.monitor = checks.text("monitor", monitor)
+        if not isinstance(monitor, str):
+            checks.refuse("monitor", "a string, the name of a metric", monitor)
+        self.monitor = monitor
         self.verbose = checks.Number(minimum=0, integer=True)("verbose", verbose)
         ends = checks.Choice(("keep", "restore_initial"))
         self.restores_initial = ends("on_train_end", on_train_end) == "restore_initial"
@@ -111,7 +118,7 @@ class Controller(RateCallback):
     def on_epoch_end(self, epoch, logs=None):
         value = (logs or {}).get(self.monitor)
         if value is None:
-            self._miss(logs or {})
+            self._miss(epoch, logs or {})
             return
         self._seen = True
         self.observe(epoch, float(value))
@@ -135,25 +142,26 @@ class Controller(RateCallback):
         else:
             logging.getLogger("keras_lr").info(message)
 
-    def _miss(self, logs):
-        if self._seen or (self.monitor.startswith("val_") and _validation_is_to_come()):
+    def _miss(self, epoch, logs):
+        no_validation_yet = not any(key.startswith("val_") for key in logs)
+        to_come = self.monitor.startswith("val_") and no_validation_yet
+        if self._seen or (to_come and _validates_after(epoch, self.model)):
             return
         raise ValueError(
-            f"{type(self).__name__} monitors `{self.monitor}`, which the first epoch did not "
+            f"{type(self).__name__} monitors `{self.monitor}`, which epoch {epoch + 1} did not "
             f"bring. Available: {', '.join(sorted(logs)) or 'nothing'}. Give fit "
             "validation_data=…, compile the metric, or list the callback that adds it first."
         )
 
 
-def _validation_is_to_come():
-    """Tells whether the running `fit` validates, only not in this epoch (`validation_freq`)."""
-    # Keras tells callbacks nothing of it; the arguments of `fit` are all there is to look at.
-    frame = sys._getframe()
-    while frame is not None:
-        names = frame.f_locals
-        if frame.f_code.co_name == "fit" and "validation_freq" in names:
-            return names["validation_data"] is not None and names["validation_freq"] != 1
-        frame = frame.f_back
+def _validates_after(epoch, model):
+    """Tells whether the running `fit` is to validate after a later epoch (`validation_freq`)."""
+    for frame in fits_under_way(model)[:1]:
+        given = frame.f_locals
+        later = range(epoch + 1, given["epochs"])
+        return given["validation_data"] is not None and any(
+            model._should_eval(e, given["validation_freq"]) for e in later
+        )
     return False
 
 

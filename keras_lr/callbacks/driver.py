@@ -6,6 +6,7 @@ How that reaches an optimizer is in optimizer_rate.py.
 """
 
 import math
+import sys
 import warnings
 import weakref
 
@@ -13,7 +14,18 @@ from keras_lr.callbacks.events import Event
 from keras_lr.callbacks.optimizer_rate import OptimizerRate, check_optimizer, leaves
 from keras_lr.schedules.units import Run
 
-_drivers = weakref.WeakKeyDictionary()
+_PLACE = "_keras_lr_driver"
+
+
+def fits_under_way(model):
+    """Returns the frames of the calls of `fit` that this model is in, the innermost first."""
+    # Keras tells callbacks nothing of the call they serve; the stack is all there is to look at.
+    frames, frame = [], sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
+            frames.append(frame)
+        frame = frame.f_back
+    return frames
 
 
 class Driver:
@@ -21,25 +33,32 @@ class Driver:
 
     def __init__(self, model, params):
         check_optimizer(model)
-        # Weak, as the model is the key that keeps this driver alive.
         self._model = weakref.ref(model)
         self.params = params
+        self.started = False
         self.callbacks = []
         self.rates = []
         self.events = []
         accumulation = leaves(model.optimizer)[0].gradient_accumulation_steps or 1
+        params = params or {}
         batches = params.get("steps")
         self.run = Run(params.get("epochs") or None, batches / accumulation if batches else None)
 
     @staticmethod
     def of(callback, model):
         """Returns the driver of the fit that `callback` is in; a fit's callbacks share `params`."""
-        driver = _drivers.get(model)
-        if driver is None or driver.params is not callback.params:
+        driver = vars(model).get(_PLACE)
+        if driver is None or driver.started or driver.params is not callback.params:
             if driver is not None:
+                if driver.rates and len(fits_under_way(model)) > 1:
+                    raise ValueError(
+                        "A `fit` inside a `fit` of the same model cannot have callbacks of "
+                        f"keras_lr of its own. Received: {type(callback).__name__}"
+                    )
                 # An interrupted fit ends without `on_train_end`.
                 driver.finish()
-            driver = _drivers[model] = Driver(model, callback.params or {})
+            # Past the model's own `__setattr__`, which tracks what it is given.
+            driver = vars(model)[_PLACE] = Driver(model, callback.params)
         return driver
 
     def join(self, callback):
@@ -56,8 +75,9 @@ class Driver:
     def start(self, epoch):
         """Takes the optimizer over, at the first epoch of the fit; savers have restored by then."""
         self._epoch_is_fresh = True
-        if self.rates:
+        if self.started:
             return
+        self.started = True
         model = self._model()
         step_callbacks = [c for c in self.callbacks if c.schedule is not None]
         base = next((c.schedule for c in step_callbacks if c.sets_base), None)
@@ -65,19 +85,19 @@ class Driver:
         first_update = self._first_update(epoch, needed=bool(step_callbacks))
         follows_metrics = any(c.follows_metrics for c in self.callbacks)
         for leaf in leaves(model.optimizer):
-            rate = OptimizerRate(leaf, base, factors, first_update)
-            self.rates.append(rate)
+            self.rates.append(OptimizerRate(leaf, base, factors, first_update))
         installed = [rate.install(model, follows_metrics) for rate in self.rates]
-        if any(installed):
+        if any(installed) or any(rate.may_be_stale() for rate in self.rates):
             # What was traced before knows nothing of it.
             model.make_train_function(force=True)
-            model.__dict__["make_train_function"] = self._make_train_function
+        vars(model)["make_train_function"] = self._make_train_function
 
     def _make_train_function(self, force=False):
-        # Without `force` it is asked for by a new `fit`: the one before must have been interrupted,
-        # or `finish` would have taken this away.
+        # A `fit` that asks for it, and is the only one under way, comes after one that was
+        # interrupted: `finish` would have taken this away. `train_on_batch` may ask as it likes.
         model = self._model()
-        if not force:
+        caller = sys._getframe(1)
+        if caller.f_code.co_name == "fit" and fits_under_way(model) == [caller]:
             self.finish()
         return type(model).make_train_function(model, force=force)
 
@@ -87,11 +107,13 @@ class Driver:
             return
         self._epoch_is_fresh = False
         foreign = [rate.name for rate in self.rates if rate.adopt_foreign_write()]
-        if foreign and any(callback.follows_metrics for callback in self.callbacks):
+        if foreign and any(c.follows_metrics or c.schedule is not None for c in self.callbacks):
             warnings.warn(
                 f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "
                 "callbacks of keras_lr, perhaps Keras' LearningRateScheduler or ReduceLROnPlateau. "
-                "The rate found is the base now, and written over when a metric changes a factor.",
+                "A number is the base from here on, and written over when a metric changes a "
+                "factor; it has no effect under FitSchedule and RandomLearningRate, nor has "
+                "another schedule in this fit.",
                 stacklevel=2,
             )
 
@@ -136,10 +158,14 @@ class Driver:
         staying = [c for c in self.callbacks if not c.restores_initial]
         model, traced = self._model(), False
         for rate in self.rates:
-            rate.set(*self._dialled(staying))
+            if not rate.was_overwritten():
+                rate.set(*self._dialled(staying))
             traced |= rate.remove()
-        if traced and model is not None:
+        self.rates, self.callbacks = [], []
+        if model is None:
+            return
+        vars(model).pop("make_train_function", None)
+        vars(model).pop(_PLACE, None)
+        if traced:
             # The compiled step still has our functions in it; the next use builds a plain one.
             model.train_function = None
-            model.__dict__.pop("make_train_function", None)
-        self.rates, self.callbacks = [], []

@@ -24,6 +24,7 @@ from keras_lr.schedules.evaluation import host_value
 from keras_lr.schedules.function import as_schedule
 
 _HOOK = "_get_current_learning_rate"
+_LAST = "_keras_lr_last_schedule"
 _SUPPORTED = "Keras 3.14 and 3.15"
 
 
@@ -73,6 +74,7 @@ class OptimizerRate:
         self.factors = factors
         self.offset = self.updates_done() - first_update
         self.dial = None
+        self._ours = self.own
         self.initial = _as_written(self.own) if self._has_variable else None
         # The base is taken as scale · base + level.
         self.scale, self.level = 1.0, 0.0
@@ -125,7 +127,7 @@ class OptimizerRate:
         if self._has_variable:
             self.optimizer.learning_rate = self._in_variable()
         else:
-            self.optimizer.learning_rate = _combined(self.own, scale, level)
+            self._ours = self.optimizer.learning_rate = _combined(self.own, scale, level)
         return self.dial is not None and self.dial.set(scale, level)
 
     def _in_variable(self):
@@ -135,10 +137,29 @@ class OptimizerRate:
         # A variable holds the whole of its rate, whoever wrote it.
         return (0.0, self._in_variable()) if self._uses_variable else (self.scale, self.level)
 
+    def may_be_stale(self):
+        """Tells whether an earlier fit may have compiled another schedule than the one there is."""
+        before = vars(self.optimizer).get(_LAST)
+        vars(self.optimizer)[_LAST] = self.own
+        return not self._has_variable and before is not self.own
+
+    def was_overwritten(self):
+        """Tells whether somebody else has written a rate, or assigned a schedule, since we did."""
+        if self.optimizer._learning_rate is not self._ours:
+            return True
+        if not self._has_variable:
+            return False
+        # As the variable holds it: a rate is rounded to 3 digits where floatx is bfloat16.
+        expected = keras.ops.cast(self._in_variable(), self.own.dtype)
+        return not np.isclose(_read(self.own), _read(expected), rtol=1e-6, atol=0)
+
     def adopt_foreign_write(self):
         """Takes a rate that somebody else has written as the base; returns whether one had."""
-        if not self._has_variable or np.isclose(_read(self.own), self._in_variable(), 1e-6, 0):
+        if not self.was_overwritten():
             return False
+        if self.optimizer._learning_rate is not self._ours:
+            self._ours = self.optimizer._learning_rate
+            return True
         found = _as_written(self.own)
         self.initial = found / self.scale if self.scale else self.initial
         self.level = self.level if self.scale else found

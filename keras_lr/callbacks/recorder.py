@@ -39,7 +39,7 @@ class LearningRateRecorder(RateCallback):
         self._clear()
 
     def _clear(self):
-        self._updates, self._rates, self.epoch_logs = [], {}, []
+        self._updates, self._rates, self.epoch_logs, self._events = [], {}, [], []
 
     @property
     def updates(self):
@@ -65,11 +65,12 @@ class LearningRateRecorder(RateCallback):
     @property
     def events(self):
         """Every change of the rate by a callback: epoch, update, who, from, to, why."""
-        return self.driver.events if hasattr(self, "driver") else []
+        return self._events
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._clear()
+        self._events = self.driver.events
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -96,10 +97,7 @@ class LearningRateRecorder(RateCallback):
             "updates": self.updates.tolist(),
             "learning_rates": {name: rates.tolist() for name, rates in self.learning_rates.items()},
             "epochs": [
-                {
-                    key: value if isinstance(value, int) else float(value)
-                    for key, value in row.items()
-                }
+                {key: np.asarray(value).tolist() for key, value in row.items()}
                 for row in self.epoch_logs
             ],
             "events": [event._asdict() for event in self.events],

@@ -65,6 +65,12 @@ def to_config(value):
     return keras.saving.serialize_keras_object(value)
 
 
+def _is_ours(value):
+    from keras_lr.schedules.base import Schedule
+
+    return isinstance(value, Schedule)
+
+
 def _entries(schedule):
     return {f.name: getattr(schedule, f.name) for f in dataclasses.fields(schedule)}
 
@@ -76,7 +82,7 @@ def durations_in(value):
     elif isinstance(value, tuple):
         for entry in value:
             yield from durations_in(entry)
-    elif dataclasses.is_dataclass(value):
+    elif _is_ours(value):
         yield from durations_in(tuple(_entries(value).values()))
 
 
@@ -86,7 +92,7 @@ def resolved(value, run):
         return value.in_updates(run)
     if isinstance(value, tuple):
         return tuple(resolved(entry, run) for entry in value)
-    if dataclasses.is_dataclass(value):
+    if _is_ours(value):
         entries = {name: resolved(entry, run) for name, entry in _entries(value).items()}
         return dataclasses.replace(value, **entries)
     return value

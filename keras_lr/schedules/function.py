@@ -32,11 +32,12 @@ def _function(name, value):
 class LambdaDecay(Schedule):
     """Any function of the step: `initial_learning_rate * function(t)`.
 
-    `function` gets t as a float or a tensor, and has to make do with arithmetic and `keras.ops`,
-    because a compiled step calls it once only, to trace it: what draws random numbers or
-    looks at a clock inside is frozen at its first value. `Tabulated.from_function` takes ordinary
-    Python. A named function under `keras.saving.register_keras_serializable()` is saved with the
-    model; a bare lambda trains, and saving it warns that it cannot be loaded safely.
+    `function` gets t as a float or a tensor of floats (a Keras schedule gets integers), and has
+    to make do with arithmetic and `keras.ops`, because a compiled step calls it once only, to
+    trace it: what draws random numbers or looks at a clock inside is frozen at its first value.
+    `Tabulated.from_function` takes ordinary Python. A named function under
+    `keras.saving.register_keras_serializable()` is saved with the model; a bare lambda trains,
+    and saving it warns that it cannot be loaded safely.
 
     >>> from keras_lr.schedules import LambdaDecay
     >>> LambdaDecay(0.1, lambda t: 1 / (1 + t)).rates(3).round(4).tolist()
@@ -51,7 +52,13 @@ class LambdaDecay(Schedule):
             self._on_arrays(t) if xp is np else real(self._in_graph(t), ops)
         )
 
+    @property
+    def _takes_integers(self):
+        # As Keras calls its schedules, which may index a table with the step.
+        return isinstance(self.function, keras.optimizers.schedules.LearningRateSchedule)
+
     def _in_graph(self, t):
+        t = ops.cast(t, "int32") if self._takes_integers else real(t, ops)
         try:
             return self.function(t)
         except Exception as error:
@@ -62,14 +69,16 @@ class LambdaDecay(Schedule):
             raise
 
     def _on_arrays(self, t):
-        if np.ndim(t) == 0:
-            return _as_array(self.function(t))
+        t = np.asarray(t, "int64" if self._takes_integers else "float64")
+        if t.ndim == 0:
+            return _as_array(self.function(t.item()))
         try:
             values = _as_array(self.function(t))
             return np.broadcast_to(values, t.shape)
         except Exception:
             # Ordinary Python (`if t < 10`) knows scalars only; an error of its own comes again.
-            return np.array([_as_array(self.function(x)) for x in t.flat]).reshape(t.shape)
+            values = [_as_array(self.function(step)) for step in t.ravel().tolist()]
+            return np.array(values).reshape(t.shape)
 
 
 def _as_array(value):
@@ -78,13 +87,19 @@ def _as_array(value):
 
 def warn_unless_loadable(function):
     """Warns if a model saved with `function` could not be loaded again without help."""
-    name = keras.saving.get_registered_name(function)
-    if keras.saving.get_registered_object(name) is not function:
+    try:
+        serialized = keras.saving.serialize_keras_object(function)
+        loadable = keras.saving.deserialize_keras_object(serialized) is function
+    except Exception:
+        loadable = False
+    if not loadable:
+        is_lambda = function.__name__ == "<lambda>"
+        condition = "safe_mode=False" if is_lambda else "custom_objects"
         warnings.warn(
             f"The function `{function.__name__}` of a LambdaDecay is not registered with Keras: "
-            "what is saved now loads only with `safe_mode=False` or `custom_objects`. Give it a "
-            "name and the decorator `@keras.saving.register_keras_serializable()`, or save its "
-            "values instead: `Tabulated.from_function(function, total_steps)`.",
+            f"what is saved now loads only with `{condition}`. Give it a name and the decorator "
+            "`@keras.saving.register_keras_serializable()`, or save its values instead: "
+            "`Tabulated.from_function(function, total_steps)`.",
             stacklevel=2,
         )
 
