@@ -168,14 +168,14 @@ def test_row_15_loss_threshold():
 
 
 def test_row_16_validation_decay():
-    losses = [1.0, 0.8, 0.6, 0.7, 0.9, 0.8, 1.0, 0.5]
+    losses = [1.0, 0.8, 0.9, 0.85, 0.9, 1.0, 0.9, 0.5]
     model = unit_gradient.build(keras.optimizers.SGD(0.3))
     feed = unit_gradient.Feed(losses, "val_loss")
     unit_gradient.fit(model, 2, 8, [feed, callbacks.ValidationDecay()])
-    # Worse from epoch t_p = 4 on, after which the rate waits for t_d = 1, 2, 3, 4 such epochs.
-    t_p, worse_for = 4, [0, 0, 0, 0, 1, 2, 3, 4]
+    # Worse from epoch t_p = 3 on: t_d = 1 to 5 such epochs, each of which counts for the next.
+    t_p, worse_for = 3, [0, 0, 0, 1, 2, 3, 4, 5]
     factors = [min(1, 1 / min(t_p, t_d)) if t_d else 1 for t_d in worse_for]
-    assert factors[-1] == 1 / 4
+    assert factors[-3:] == [1 / 3, 1 / 3, 1 / 3]
     expected = np.repeat(0.3 * np.array(factors), 2)
     np.testing.assert_allclose(unit_gradient.applied(model), expected, atol=2e-6)
 
