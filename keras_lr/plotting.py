@@ -89,9 +89,12 @@ def plot_record(recorder, ax=None, *, planned=None, losses=True):
         ax.plot(*_outline(updates, rates), label=label)
     mark_events(recorder, ax)
     _dress(ax, log=False, title=None)
-    if losses:
-        _add_losses(ax, recorder)
-    ax.legend(fontsize="small")
+    if not losses:
+        ax.legend(fontsize="small")
+        return ax
+    _add_losses(ax, recorder)
+    # Above the axes: inside, the lines of the second axis would run through it.
+    ax.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 
 

@@ -144,3 +144,9 @@ def test_keras_knows_them_as_schedules():
     assert isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule)
     revived = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
     assert revived == schedule
+
+
+@pytest.mark.parametrize("step", [None, "x"])
+def test_a_step_that_is_no_number_is_refused(step):
+    with pytest.raises(ValueError, match="`step` must be a number of updates.*Received: step="):
+        LinearDecay(0.1, 10)(step)

@@ -83,3 +83,20 @@ def test_a_second_fit_is_a_new_record_on_the_optimizers_clock():
 def test_before_any_fit_it_is_empty():
     recorder = callbacks.LearningRateRecorder()
     assert recorder.updates.tolist() == recorder.learning_rate.tolist() == recorder.events == []
+
+
+def test_plot_draws_what_was_applied_planned_and_changed():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1)
+    _, recorder, _ = recorded(unit_gradient.Feed([1.0, 1.0, 1.0]), plateau)
+    ax = recorder.plot(figure.subplots())
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert sorted(set(lines["applied"].get_ydata())) == [0.2, 0.4]
+    assert lines["change by ReduceLROnPlateau"].get_xdata()[0] == 4
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("update", "learning rate")
+    assert [axes.get_ylabel() for axes in figure.axes] == ["learning rate", "loss"]
+
+
+def test_an_empty_record_is_not_drawn():
+    with pytest.raises(ValueError, match="`recorder` must have recorded a fit. Received"):
+        callbacks.LearningRateRecorder().plot()

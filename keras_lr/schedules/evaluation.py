@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_lr import checks
+
 
 def real(value, xp):
     """Returns numbers as an array or tensor of the real type that a formula computes in.
@@ -64,6 +66,8 @@ def host_value(step):
     """Returns `step` as a float64 array where that needs no device and no tracing, else None."""
     if isinstance(step, (int, float, np.ndarray, np.generic, list, tuple)):
         return np.asarray(step, dtype="float64")
+    if step is None or isinstance(step, str):
+        checks.refuse("step", "a number of updates or an array of them", step)
     value = step.value if isinstance(step, keras.Variable) else step
     value = _READERS[keras.config.backend()](value)
     return None if value is None else np.asarray(value, dtype="float64")
