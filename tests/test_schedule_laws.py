@@ -1,4 +1,4 @@
-"""Every law of schedules on every example of `examples.py`."""
+"""Every law of schedules on every example of `examples`."""
 
 import copy
 import dataclasses
@@ -27,6 +27,12 @@ FOR_TORCH = {
     "LambdaDecay",
     "Tabulated",
     "RandomUniform",
+    "Jitter, normal",
+    "CyclicalLearningRate, triangular2",
+    "OneCycle",
+    "WarmupStableDecay",
+    "Repeat, growing, each with a warmup",
+    "Maximum",
     "Hold",
 }
 PRINTABLE = [example for example in SCHEDULES if "<function" not in repr(example.schedule)]
@@ -47,7 +53,7 @@ def assert_within(actual, desired, example, ulps):
 def test_every_public_class_has_an_example():
     public = {c for c in vars(schedules).values() if inspect.isclass(c)}
     concrete = {c for c in public if issubclass(c, schedules.Schedule)}
-    concrete -= {schedules.Schedule, schedules.Annealing}
+    concrete -= {schedules.Schedule, schedules.Annealing, schedules.Recipe}
     assert {type(example.schedule) for example in SCHEDULES} == concrete
 
 

@@ -27,15 +27,22 @@ from keras_lr.schedules.annealing import (
     TanhDecay,
 )
 from keras_lr.schedules.function import LambdaDecay, Tabulated
-from keras_lr.schedules.compose import (
-    Clip,
-    Hold,
-    Product,
-    Sequential,
-    Shift,
-    Stretch,
-    Sum,
-    Warmup,
+from keras_lr.schedules.interpolation import PiecewiseCosine, PiecewiseLinear
+from keras_lr.schedules.arithmetic import Maximum, Minimum, Product, Sum, maximum, minimum
+from keras_lr.schedules.compose import Clip, Hold, Sequential, Shift, Stretch, Warmup
+from keras_lr.schedules.recipes import (
+    FlatCosine,
+    LinearToZero,
+    Recipe,
+    WarmRestarts,
+    WarmupCosine,
+    WarmupStableDecay,
 )
-from keras_lr.schedules.noise import Jitter, RandomUniform
+from keras_lr.schedules.cyclic import (
+    CyclicalLearningRate,
+    OneCycle,
+    Repeat,
+    SlantedTriangular,
+)
+from keras_lr.schedules.noise import Jitter, RandomLogUniform, RandomUniform
 from keras_lr.schedules.units import Duration, epochs, fraction, steps

@@ -139,6 +139,23 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
         return plotting.plot_schedules([self], total_steps, ax=ax, **options)
 
+    def marks(self, last):
+        """Returns what begins when, up to the update `last`: pairs of an update and a word.
+
+        The words are "warmup end", "restart" and "boundary", where the next piece begins.
+
+        >>> from keras_lr.schedules import LinearDecay
+        >>> LinearDecay(0.1, 50).with_warmup(10).then(LinearDecay(0.01, 40), at=60).marks(100)
+        ((10, 'warmup end'), (60, 'boundary'))
+        """
+        self._require_updates()
+        last = checks.Number(minimum=0, integer=True)("last", last)
+        return tuple(sorted({(t, word) for t, word in self._marks(last) if 0 < t <= last}))
+
+    def _marks(self, last):
+        """Yields the marks of the class, in any order and beyond `last` if that is easier."""
+        return ()
+
     # Durations
 
     def resolve(self, epochs=None, *, steps_per_epoch=None, total_steps=None):
@@ -175,25 +192,25 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     # Composition: each returns a schedule of the classes in compose.py
 
     def __add__(self, other):
-        return _compose().added(self, other)
+        return _arithmetic().added(self, other)
 
     def __radd__(self, other):
-        return _compose().added(other, self)
+        return _arithmetic().added(other, self)
 
     def __sub__(self, other):
-        return _compose().subtracted(self, other)
+        return _arithmetic().subtracted(self, other)
 
     def __rsub__(self, other):
-        return _compose().subtracted(other, self)
+        return _arithmetic().subtracted(other, self)
 
     def __mul__(self, other):
-        return _compose().multiplied(self, other)
+        return _arithmetic().multiplied(self, other)
 
     def __rmul__(self, other):
-        return _compose().multiplied(other, self)
+        return _arithmetic().multiplied(other, self)
 
     def __neg__(self):
-        return _compose().multiplied(self, -1.0)
+        return _arithmetic().multiplied(self, -1.0)
 
     def clip(self, minimum=None, maximum=None):
         """Returns the schedule held between two rates; either may be left out."""
@@ -211,9 +228,15 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         """Returns the schedule as a staircase: the rate changes every `every` updates only."""
         return _compose().Hold(self, every)
 
+    def repeat(self, period, period_multiplier=1.0, amplitude_multiplier=1.0):
+        """Returns the schedule started again every `period` updates; options as in `Repeat`."""
+        from keras_lr.schedules.cyclic import Repeat
+
+        return Repeat(self, period, period_multiplier, amplitude_multiplier)
+
     def then(self, other, at):
         """Returns this schedule until update `at`, from there `other`, which starts at its 0."""
-        return _compose().Sequential((self, other), (at,))
+        return _compose().followed(self, other, at)
 
     def with_warmup(self, warmup_steps, **options):
         """Returns the schedule after a warmup; options as in `Warmup`."""
@@ -236,3 +259,9 @@ def _compose():
     from keras_lr.schedules import compose
 
     return compose
+
+
+def _arithmetic():
+    from keras_lr.schedules import arithmetic
+
+    return arithmetic

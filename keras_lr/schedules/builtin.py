@@ -14,7 +14,7 @@ import numpy as np
 from keras_lr import checks
 from keras_lr.schedules import fields, units
 from keras_lr.schedules.base import Schedule, named
-from keras_lr.schedules.evaluation import passed, real, whole
+from keras_lr.schedules.evaluation import passed, power, real, whole
 from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Rates
 
 _MOST_RESTARTS = 10**6
@@ -46,7 +46,7 @@ class ExponentialDecay(Schedule):
     end_learning_rate: fields.optional(Rate) = dataclasses.field(default=None, kw_only=True)
 
     def rate(self, t, xp):
-        rate = self.initial_learning_rate * self.decay_rate ** periods(self, t)
+        rate = self.initial_learning_rate * power(self.decay_rate, periods(self, t), xp)
         if self.end_learning_rate is None:
             return rate
         bounded = xp.maximum if self.decay_rate <= 1 else xp.minimum
@@ -105,6 +105,11 @@ class PolynomialDecay(Schedule):
     def length(self):
         return None if self.cycle else self.decay_steps
 
+    def _marks(self, last):
+        cycles = int(last // self.decay_steps) if self.cycle else 0
+        # At a multiple of `decay_steps` the rate is still low: the jump comes after it.
+        return [(math.floor(i * self.decay_steps) + 1, "restart") for i in range(1, cycles + 1)]
+
 
 class CosineDecay(Schedule):
     """Keras' cosine decay, with its warmup (arXiv 1608.03983).
@@ -144,6 +149,21 @@ class CosineDecay(Schedule):
     def length(self):
         return self.decay_steps + (0 if self.warmup_target is None else self.warmup_steps)
 
+    def _marks(self, last):
+        return [] if self.warmup_target is None else [(self.warmup_steps, "warmup end")]
+
+
+def cycle_table(name, first, growth):
+    """Returns begin and length of each cycle below 2³¹ updates; each is `growth` times longer."""
+    count = math.ceil(math.log1p(2.0**31 * (growth - 1) / first) / math.log(growth)) + 1
+    if count > _MOST_RESTARTS:
+        raise ValueError(
+            f"`{name}` must be 1, or so large that 2**31 updates hold at most {_MOST_RESTARTS} "
+            f"cycles. Received: {name}={growth!r} with a first cycle of {first!r} updates"
+        )
+    lengths = first * growth ** np.arange(count)
+    return np.concatenate([[0.0], np.cumsum(lengths)[:-1]]), lengths
+
 
 class CosineDecayRestarts(Schedule):
     """Keras' cosine decay with warm restarts, SGDR (arXiv 1608.03983).
@@ -170,7 +190,7 @@ class CosineDecayRestarts(Schedule):
     def rate(self, t, xp):
         cycle, phase = self._cycle_and_phase(t, xp)
         # One power less: a quarter of the time of a million updates.
-        height = self.m_mul**cycle if self.m_mul != 1 else 1.0
+        height = power(self.m_mul, cycle, xp) if self.m_mul != 1 else 1.0
         cosine = 0.5 * (1.0 + xp.cos(math.pi * xp.minimum(phase, 1.0))) * height
         return self.initial_learning_rate * ((1.0 - self.alpha) * cosine + self.alpha)
 
@@ -186,20 +206,19 @@ class CosineDecayRestarts(Schedule):
     @functools.cached_property
     def _cycles(self):
         """The first update of each cycle, the fraction it is late by, and the cycle's length."""
-        growth = math.log1p(2.0**31 * (self.t_mul - 1) / self.first_decay_steps)
-        count = math.ceil(growth / math.log(self.t_mul)) + 1
-        if count > _MOST_RESTARTS:
-            raise ValueError(
-                f"`t_mul` must be 1, or so large that 2**31 updates hold at most {_MOST_RESTARTS} "
-                f"cycles. Received: t_mul={self.t_mul!r} with "
-                f"first_decay_steps={self.first_decay_steps!r}"
-            )
-        lengths = self.first_decay_steps * self.t_mul ** np.arange(count)
-        starts = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
+        begins, lengths = cycle_table("t_mul", self.first_decay_steps, self.t_mul)
         # 1.1 is no binary number: a sum that means a whole update is taken for it.
-        firsts = np.ceil(np.round(starts, 5))
+        firsts = np.ceil(np.round(begins, 5))
         within = firsts < 2**31
-        return firsts[within], (firsts - starts)[within], lengths[within]
+        return firsts[within], (firsts - begins)[within], lengths[within]
+
+    def _marks(self, last):
+        if self.t_mul == 1:
+            count = int(last // self.first_decay_steps)
+            restarts = [math.ceil(i * self.first_decay_steps) for i in range(1, count + 1)]
+        else:
+            restarts = [int(first) for first in self._cycles[0] if first <= last]
+        return [(restart, "restart") for restart in restarts]
 
     def check(self):
         if self.t_mul != 1 and not isinstance(self.first_decay_steps, units.Duration):
@@ -234,3 +253,6 @@ class PiecewiseConstantDecay(Schedule):
     @property
     def length(self):
         return self.boundaries[-1] + 1
+
+    def _marks(self, last):
+        return [(boundary + 1, "boundary") for boundary in self.boundaries]

@@ -1,16 +1,14 @@
-"""Schedules made of schedules: in sequence, after a warmup, added, multiplied, clipped, moved."""
+"""Schedules made of schedules: in sequence, after a warmup, clipped, on another clock."""
 
 import dataclasses
-import functools
 import math
-import operator
 from typing import Annotated
 
 from keras_lr import checks
 from keras_lr.schedules import fields
 from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.fields import Flag, Milestones, Positive, Rate, Steps, StepsFromZero
-from keras_lr.schedules.function import Nested, Nesteds, Terms, as_term
+from keras_lr.schedules.function import Nested, Nesteds
 
 
 class Sequential(Schedule):
@@ -41,6 +39,13 @@ class Sequential(Schedule):
     @property
     def length(self):
         return _plus(self.schedules[-1].length, self.boundaries[-1])
+
+    def _marks(self, last):
+        begins, ends = (0, *self.boundaries), (*self.boundaries, last + 1)
+        for begin, end, schedule in zip(begins, ends, self.schedules):
+            yield begin, "boundary"
+            inside = schedule.marks(max(min(end - 1, last) - begin, 0))
+            yield from ((begin + t, word) for t, word in inside)
 
 
 class Warmup(Schedule):
@@ -94,53 +99,10 @@ class Warmup(Schedule):
             return max(self.schedule.length, self.warmup_steps - 1)
         return _plus(self.schedule.length, self.warmup_steps)
 
-
-class _Combination(Schedule):
-    """The base of sums and products, whose terms are schedules and plain numbers."""
-
-    terms: Terms
-
-    def _values(self, t, xp):
-        return (term.rate(t, xp) if isinstance(term, Schedule) else term for term in self.terms)
-
-    @property
-    def length(self):
-        lengths = [term.length for term in self.terms if isinstance(term, Schedule)]
-        return None if None in lengths else max(lengths, default=0)
-
-    @classmethod
-    def of(cls, *terms):
-        """Returns the combination of terms, without nesting one in another of its kind."""
-        flat = []
-        for term in terms:
-            flat += term.terms if type(term) is cls else [as_term("terms", term)]
-        return cls(tuple(flat))
-
-
-class Sum(_Combination):
-    """The sum of schedules and numbers, written `a + b` and `a - b`.
-
-    A difference may be negative; nothing is clipped unless you ask: `(a - b).clip(0.0)`.
-
-    >>> from keras_lr.schedules import LinearDecay
-    >>> (LinearDecay(1.0, 2) - 0.25).rates(3).tolist()
-    [0.75, 0.25, -0.25]
-    """
-
-    def rate(self, t, xp):
-        return functools.reduce(operator.add, self._values(t, xp)) + 0.0 * xp.ones_like(t)
-
-
-class Product(_Combination):
-    """The product of schedules and numbers, written `a * b`.
-
-    >>> from keras_lr.schedules import LinearDecay, StepDecay
-    >>> (LinearDecay(1.0, 4) * StepDecay(1.0, 2, 0.5) * 0.8).rates(4).round(4).tolist()
-    [0.8, 0.6, 0.2, 0.1]
-    """
-
-    def rate(self, t, xp):
-        return functools.reduce(operator.mul, self._values(t, xp)) * xp.ones_like(t)
+    def _marks(self, last):
+        yield self.warmup_steps, "warmup end"
+        shift = 0 if self.overlay else self.warmup_steps
+        yield from _later(self.schedule.marks(last), shift)
 
 
 class Clip(Schedule):
@@ -171,6 +133,9 @@ class Clip(Schedule):
     def length(self):
         return self.schedule.length
 
+    def _marks(self, last):
+        return self.schedule.marks(last)
+
 
 class Shift(Schedule):
     """A schedule that starts `steps` updates later: `schedule(max(t - steps, 0))`.
@@ -189,6 +154,9 @@ class Shift(Schedule):
     @property
     def length(self):
         return _plus(self.schedule.length, self.steps)
+
+    def _marks(self, last):
+        return _later(self.schedule.marks(last), self.steps)
 
 
 class Stretch(Schedule):
@@ -213,6 +181,10 @@ class Stretch(Schedule):
         length = self.schedule.length
         return None if length is None else math.ceil(length * self.factor)
 
+    def _marks(self, last):
+        inside = self.schedule.marks(math.ceil(last / self.factor))
+        return [(math.ceil(t * self.factor), word) for t, word in inside]
+
 
 class Hold(Schedule):
     """A staircase: the rate of the last multiple of `every`, `schedule(t - t % every)`.
@@ -233,36 +205,21 @@ class Hold(Schedule):
         length = self.schedule.length
         return None if length is None else math.ceil(length / self.every) * self.every
 
+    def _marks(self, last):
+        # What begins between two treads is seen at the next one.
+        return [(-(-t // self.every) * self.every, word) for t, word in self.schedule.marks(last)]
+
+
+def followed(schedule, other, at):
+    """Returns `schedule` until update `at`, from there `other`; a sequence is made longer."""
+    if type(schedule) is not Sequential:
+        return Sequential((schedule, other), (at,))
+    return Sequential((*schedule.schedules, other), (*schedule.boundaries, at))
+
 
 def _plus(length, steps):
     return None if length is None else length + steps
 
 
-def _operation(build):
-    # What is neither number nor schedule is left to Python, which raises TypeError naming both.
-    @functools.wraps(build)
-    def operation(left, right):
-        if any(checks.as_number(x) is None and not callable(x) for x in (left, right)):
-            return NotImplemented
-        return build(as_term("term", left), as_term("term", right))
-
-    return operation
-
-
-@_operation
-def added(left, right):
-    """Returns `left + right`."""
-    return Sum.of(left, right)
-
-
-@_operation
-def subtracted(left, right):
-    """Returns `left - right`."""
-    negative = Product.of(right, -1.0) if isinstance(right, Schedule) else -right
-    return Sum.of(left, negative)
-
-
-@_operation
-def multiplied(left, right):
-    """Returns `left * right`, a number behind the schedule it scales."""
-    return Product.of(*((left, right) if isinstance(left, Schedule) else (right, left)))
+def _later(marks, steps):
+    return ((t + steps, word) for t, word in marks)

@@ -4,7 +4,7 @@ import dataclasses
 
 from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.builtin import periods
-from keras_lr.schedules.evaluation import passed, real
+from keras_lr.schedules.evaluation import passed, power, real
 from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Steps
 
 
@@ -57,7 +57,7 @@ class StepDecay(Schedule):
     decay_rate: Positive
 
     def rate(self, t, xp):
-        return self.initial_learning_rate * self.decay_rate ** (t // self.step_size)
+        return self.initial_learning_rate * power(self.decay_rate, t // self.step_size, xp)
 
 
 class MultiStepDecay(Schedule):
@@ -80,6 +80,9 @@ class MultiStepDecay(Schedule):
     @property
     def length(self):
         return self.milestones[-1]
+
+    def _marks(self, last):
+        return [(milestone, "boundary") for milestone in self.milestones]
 
 
 class PowerDecay(Schedule):
@@ -130,3 +133,6 @@ class NoamDecay(Schedule):
     def rate(self, t, xp):
         n = 1.0 * (xp.maximum(t, 0) + 1)
         return self.scale * self.d_model**-0.5 * xp.minimum(n**-0.5, n * self.warmup_steps**-1.5)
+
+    def _marks(self, last):
+        return [(self.warmup_steps, "warmup end")]

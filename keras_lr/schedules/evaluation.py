@@ -4,6 +4,8 @@
 NumPy in float64; what is symbolic, being compiled or on an accelerator, by `keras.ops`.
 """
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -29,6 +31,17 @@ def passed(milestones, t, xp, side="right"):
     # Flattened, because TensorFlow searches vectors only.
     counts = xp.searchsorted(whole(milestones, xp), xp.reshape(t, (-1,)), side=side)
     return xp.reshape(counts, xp.shape(t))
+
+
+def power(base, exponent, xp):
+    """Returns `base ** exponent` of a number and many updates, to the last bits.
+
+    float32 holds 0.9999 to half a bit, which a power of 10,000 makes 3e-4; of the logarithm,
+    taken before, the exponential keeps the bits that count.
+    """
+    if xp is np or base <= 0 or _real_dtype() == "float64":
+        return base**exponent
+    return xp.exp(math.log(base) * exponent)
 
 
 def _as(value, dtype, xp):

@@ -25,6 +25,9 @@ Length = Annotated[float, units.Length()]
 Steps = Annotated[int, units.Length(integer=True)]
 StepsFromZero = Annotated[int, units.Length(integer=True, minimum=0)]
 Milestones = Annotated[tuple, units.Milestones()]
+Periods = Annotated[tuple, functools.partial(checks.sequence, kind=units.Length(integer=True))]
+# Of a recipe: its percentages are of the recipe's own length.
+Part = Annotated[int, units.OwnLength()]
 
 
 def optional(kind):
@@ -76,7 +79,9 @@ def _entries(schedule):
 
 
 def durations_in(value):
-    """Yields every duration that is not in updates, at any depth."""
+    """Yields every duration that only the run can resolve, at any depth."""
+    if isinstance(value, units.Share):
+        return
     if isinstance(value, units.Duration):
         yield value
     elif isinstance(value, tuple):
@@ -88,7 +93,7 @@ def durations_in(value):
 
 def resolved(value, run):
     """Returns `value` with every duration, at any depth, in updates of `run`."""
-    if isinstance(value, units.Duration):
+    if isinstance(value, units.Duration) and not isinstance(value, units.Share):
         return value.in_updates(run)
     if isinstance(value, tuple):
         return tuple(resolved(entry, run) for entry in value)

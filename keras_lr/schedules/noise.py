@@ -4,7 +4,10 @@ No benefit of a random learning rate was measured here or elsewhere that a tuned
 have; these serve studies of robustness and sensitivity.
 """
 
+import functools
 import hashlib
+import math
+import statistics
 from typing import Annotated
 
 import numpy as np
@@ -30,17 +33,8 @@ class _Random(Schedule):
         return uniform(t // self.every, self._words, xp)
 
 
-class RandomUniform(_Random):
-    """A fresh draw from U(minimum, maximum) every `every` updates.
-
-    `minimum * (1 - u) + maximum * u`, where u(seed, t // every) is one of 2²⁴ equidistant numbers
-    in [0, 1), the same bits on every back end, however often and in whichever order it is asked
-    for. Exact below 2³¹ draws. No benefit of a random rate was measured.
-
-    >>> from keras_lr.schedules import RandomUniform
-    >>> RandomUniform(0.0, 1.0, every=2, seed=42).rates(4).round(4).tolist()
-    [0.2879, 0.2879, 0.167, 0.167]
-    """
+class _Between(_Random):
+    """The base of random rates between two bounds."""
 
     minimum: Rate
     maximum: Rate
@@ -52,16 +46,53 @@ class RandomUniform(_Random):
         if self.maximum < self.minimum:
             checks.refuse("maximum", f">= minimum = {self.minimum}", self.maximum)
 
+
+class RandomUniform(_Between):
+    """A fresh draw from U(minimum, maximum) every `every` updates.
+
+    `minimum * (1 - u) + maximum * u`, where u(seed, t // every) is one of 2²⁴ equidistant numbers
+    in [0, 1), the same bits on every back end, however often and in whichever order it is asked
+    for. Exact below 2³¹ draws. No benefit of a random rate was measured.
+
+    >>> from keras_lr.schedules import RandomUniform
+    >>> RandomUniform(0.0, 1.0, every=2, seed=42).rates(4).round(4).tolist()
+    [0.2879, 0.2879, 0.167, 0.167]
+    """
+
     def rate(self, t, xp):
         u = self._uniform(t, xp)
         return self.minimum * (1.0 - u) + self.maximum * u
 
 
+class RandomLogUniform(_Between):
+    """A fresh draw every `every` updates, each order of magnitude as likely as any other.
+
+    `minimum * (maximum / minimum) ** u` with the u of `RandomUniform`; `minimum > 0`. No benefit of
+    a random rate was measured.
+
+    >>> from keras_lr.schedules import RandomLogUniform
+    >>> RandomLogUniform(0.001, 0.1, every=2, seed=42).rates(4).round(5).tolist()
+    [0.00377, 0.00377, 0.00216, 0.00216]
+    """
+
+    def check(self):
+        super().check()
+        if self.minimum == 0:
+            checks.refuse("minimum", "> 0", self.minimum)
+
+    def rate(self, t, xp):
+        span = math.log(self.maximum / self.minimum)
+        return self.minimum * xp.exp(span * self._uniform(t, xp))
+
+
 class Jitter(_Random):
-    """A schedule times a random factor: `schedule(t) * (1 + r)`, r ~ U(-amplitude, amplitude).
+    """A schedule times a random factor: `schedule(t) * (1 + r)`.
 
     A new r is drawn every `every` updates, a pure function of (seed, t // every) as in
-    `RandomUniform`; 0 <= amplitude <= 1. No benefit of a random rate was measured.
+    `RandomUniform`; 0 <= amplitude <= 1. `distribution`: "uniform", r ~ U(-amplitude, amplitude);
+    "normal", of standard deviation amplitude / 2, truncated to -amplitude … amplitude;
+    "log_uniform", `1 + r = (1 + amplitude) ** v` with v ~ U(-1, 1). No benefit of a random rate
+    was measured; the use is to learn how sensitive a run is to its rate.
 
     >>> from keras_lr.schedules import Jitter
     >>> Jitter(1.0, 0.5, seed=42).rates(2).round(4).tolist()
@@ -72,11 +103,50 @@ class Jitter(_Random):
     amplitude: Annotated[float, checks.Number(minimum=0, maximum=1)]
     every: Steps = 1
     seed: Seed = 0
-    distribution: Annotated[str, checks.Choice(("uniform",))] = "uniform"
+    distribution: Annotated[str, checks.Choice(("uniform", "normal", "log_uniform"))] = "uniform"
 
     def rate(self, t, xp):
-        r = self.amplitude * (2.0 * self._uniform(t, xp) - 1.0)
-        return self.schedule.rate(t, xp) * (1.0 + r)
+        v = 2.0 * self._uniform(t, xp) - 1.0
+        return self.schedule.rate(t, xp) * self._factor(v, xp)
+
+    def _factor(self, v, xp):
+        if self.distribution == "log_uniform":
+            return xp.exp(math.log1p(self.amplitude) * v)
+        z = 0.5 * _truncated_normal(v, xp) if self.distribution == "normal" else v
+        return 1.0 + self.amplitude * z
+
+    def _marks(self, last):
+        return self.schedule.marks(last)
+
+
+def _truncated_normal(v, xp):
+    """Returns the quantiles, from -2 to 2, of a standard normal cut off at ±2, at (1 + v) / 2.
+
+    NumPy has no inverse error function. As v times a function of log(1 - x²), where x is the
+    argument of erf⁻¹, it is so smooth that a polynomial has it to 1e-13.
+    """
+    x = _WITHIN_2_SIGMA * v
+    w = xp.log((1.0 - x) * (1.0 + x)) / _LOWEST * 2.0 - 1.0
+    return functools.reduce(lambda tail, c: tail * w + c, _COEFFICIENTS) * v
+
+
+_NORMAL = statistics.NormalDist()
+_WITHIN_2_SIGMA = 1.0 - 2.0 * _NORMAL.cdf(-2.0)
+_LOWEST = math.log(1.0 - _WITHIN_2_SIGMA**2)
+
+
+def _fitted():
+    """Returns the polynomial's coefficients, the highest power first."""
+
+    def ratio(w):
+        x = math.sqrt(-math.expm1((w + 1.0) / 2.0 * _LOWEST))
+        return _NORMAL.inv_cdf((1.0 + x) / 2.0) / x * _WITHIN_2_SIGMA
+
+    chebyshev = np.polynomial.chebyshev.chebinterpolate(np.vectorize(ratio), 18)
+    return tuple(np.polynomial.chebyshev.cheb2poly(chebyshev)[::-1].tolist())
+
+
+_COEFFICIENTS = _fitted()
 
 
 def uniform(index, words, xp):

@@ -64,8 +64,23 @@ class Duration:
                 f"A duration of {self} needs the length of the run: `resolve({given})`. "
                 f"Received: {run}"
             )
-        # Rounded half up: Python's `round` would make 0.5 and 1.5 epochs of one step 0 and 2.
-        return max(1, math.floor(self.value * length + 0.5))
+        return max(1, _rounded(self.value * length))
+
+
+def _rounded(updates):
+    # Half of one goes up: Python's `round` would make 0.5 and 1.5 epochs of one step 0 and 2.
+    return math.floor(updates + 0.5)
+
+
+class Share(Duration):
+    """A percentage of a recipe's own length: the recipe resolves it, and not the run."""
+
+    def __repr__(self):
+        return repr(str(self))
+
+    def rounded(self, total):
+        """Returns the share of `total` updates in whole ones."""
+        return _rounded(self.value * total)
 
 
 def _plain(number, shift=0):
@@ -112,7 +127,7 @@ def parse(name, value):
             checks.refuse(name, _FORM, value)
         number, unit = Decimal(match[1]), match[2]
         if number == 0:
-            checks.refuse(name, "> 0", value)
+            return 0
         if unit == "%" and number > 100:
             checks.refuse(name, "at most 100%", value)
         if unit == "%":
@@ -147,6 +162,19 @@ class Length:
         if self.integer and not isinstance(duration, int):
             checks.refuse(name, self, value)
         return duration
+
+
+@dataclass(frozen=True)
+class OwnLength(Length):
+    """The kind of a part of a recipe: whole updates from 0, of which percentages are its own."""
+
+    integer: bool = True
+    minimum: int = 0
+
+    def __call__(self, name, value):
+        duration = super().__call__(name, value)
+        is_share = isinstance(duration, Duration) and duration.unit == "fraction"
+        return Share(duration.value, "fraction") if is_share else duration
 
 
 @dataclass(frozen=True)
