@@ -124,6 +124,32 @@ def test_compiled_equals_host(how):
         assert_within([to_numpy(rates[i]) for rates in scalars], host, example, ulps=2)
 
 
+# Periods whose rounded reciprocal, times the period, is less than 1.
+AWKWARD = [49, 98, 103, 107, 161, 187]
+
+
+@pytest.mark.parametrize("how", compiled.keys())
+def test_compiled_periods_end_when_they_end(how):
+    every = [
+        schedule
+        for n in AWKWARD
+        for schedule in (
+            schedules.StepDecay(1.0, n, 0.5),
+            schedules.ExponentialDecay(1.0, n, 0.5, staircase=True),
+            schedules.CosineDecayRestarts(1.0, n, 1.0),
+            schedules.PolynomialDecay(1.0, n, cycle=True),
+            schedules.LinearDecay(1.0, n).repeat(n),
+            schedules.RandomUniform(0.0, 1.0, n),
+            schedules.LinearDecay(1.0, 1000).hold(n),
+            schedules.CyclicalLearningRate(0.0, 1.0, 1, n - 1, mode="triangular2"),
+        )
+    ]
+    steps = np.unique([n * i + j for n in AWKWARD for i in range(8) for j in (-1, 0, 1)])[1:]
+    rates = compiled[how](lambda t: [s(t) for s in every])(ops.convert_to_tensor(steps, "int32"))
+    for schedule, actual in zip(every, rates):
+        np.testing.assert_allclose(to_numpy(actual), schedule.rates(steps), rtol=0, atol=2 * ULP)
+
+
 @for_every(SCHEDULES)
 def test_any_type_of_step(example):
     expected_rate = np.float32(example.schedule.rates([3])[0])

@@ -36,8 +36,9 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
 
     `t` counts the updates already made, exactly: on the host it is float64, in a compiled step
     float64 on TensorFlow and PyTorch and the integer itself on JAX, which has no float64 unless
-    asked. So counts may be subtracted, compared, `//` and `%` freely; `xp` is NumPy on the host
-    and `keras.ops` in a compiled step, of which a formula uses the names that both have.
+    asked. So counts may be subtracted, compared and `%` freely (for `t // n` see `whole_periods` in
+    evaluation.py); `xp` is NumPy on the host and `keras.ops` in a compiled step, of which a formula
+    uses the names that both have.
     """
 
     # NumPy scalars on the left leave arithmetic to us instead of looping over an object array.

@@ -14,15 +14,16 @@ import numpy as np
 from keras_lr import checks
 from keras_lr.schedules import fields, units
 from keras_lr.schedules.base import Schedule, named
-from keras_lr.schedules.evaluation import passed, power, real, whole
+from keras_lr.schedules.evaluation import passed, power, real, whole, whole_periods
 from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Rates
 
 _MOST_RESTARTS = 10**6
 
 
-def periods(schedule, t):
+def periods(schedule, t, xp):
     """Returns how many `decay_steps` have passed, whole ones only on a staircase."""
-    return t // schedule.decay_steps if schedule.staircase else t / schedule.decay_steps
+    steps = schedule.decay_steps
+    return whole_periods(t, steps, xp) if schedule.staircase else t / steps
 
 
 class ExponentialDecay(Schedule):
@@ -46,7 +47,7 @@ class ExponentialDecay(Schedule):
     end_learning_rate: fields.optional(Rate) = dataclasses.field(default=None, kw_only=True)
 
     def rate(self, t, xp):
-        rate = self.initial_learning_rate * power(self.decay_rate, periods(self, t), xp)
+        rate = self.initial_learning_rate * power(self.decay_rate, periods(self, t, xp), xp)
         if self.end_learning_rate is None:
             return rate
         bounded = xp.maximum if self.decay_rate <= 1 else xp.minimum
@@ -70,7 +71,7 @@ class InverseTimeDecay(Schedule):
     name: fields.Text = named("InverseTimeDecay")
 
     def rate(self, t, xp):
-        return self.initial_learning_rate / (1.0 + self.decay_rate * periods(self, t))
+        return self.initial_learning_rate / (1.0 + self.decay_rate * periods(self, t, xp))
 
 
 class PolynomialDecay(Schedule):
@@ -95,7 +96,7 @@ class PolynomialDecay(Schedule):
     name: fields.Text = named("PolynomialDecay")
 
     def rate(self, t, xp):
-        cycles = xp.maximum(-(-t // self.decay_steps), 1) if self.cycle else 1
+        cycles = xp.maximum(-whole_periods(-t, self.decay_steps, xp), 1) if self.cycle else 1
         end = self.decay_steps * cycles
         # The updates that remain are counted, not 1 - t/T: with a power below 1 float32 needs it.
         w = (xp.maximum(end - t, 0) / end) ** self.power
@@ -196,7 +197,7 @@ class CosineDecayRestarts(Schedule):
 
     def _cycle_and_phase(self, t, xp):
         if self.t_mul == 1:
-            cycle = t // self.first_decay_steps
+            cycle = whole_periods(t, self.first_decay_steps, xp)
             return cycle, (t - cycle * self.first_decay_steps) / self.first_decay_steps
         firsts, fractions, lengths = self._cycles
         cycle = passed(firsts[1:], t, xp)

@@ -11,7 +11,7 @@ from keras_lr import checks
 from keras_lr.schedules import fields, units
 from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.builtin import cycle_table
-from keras_lr.schedules.evaluation import passed, power, real, whole
+from keras_lr.schedules.evaluation import passed, power, real, whole, whole_periods
 from keras_lr.schedules.fields import Flag, Positive, Rate, Steps
 from keras_lr.schedules.function import Nested
 from keras_lr.schedules.interpolation import PiecewiseCosine, PiecewiseLinear
@@ -51,7 +51,7 @@ class Repeat(Schedule):
 
     def _cycle_and_clock(self, t, xp):
         if self.period_multiplier == 1:
-            cycle = t // self.period
+            cycle = whole_periods(t, self.period, xp)
             return cycle, t - cycle * self.period
         begins, slowness = self._cycles
         cycle = passed(begins[1:], t, xp)
@@ -113,7 +113,7 @@ class CyclicalLearningRate(Schedule):
         phase = t % self._period
         c = xp.minimum(phase / self.step_size, (self._period - phase) / self._down)
         if self.mode == "triangular2":
-            c = c * 2.0 ** -(t // self._period)
+            c = c * 2.0 ** -whole_periods(t, self._period, xp)
         if self.mode == "exp_range":
             c = c * power(self.gamma, t, xp)
         return self.initial_learning_rate * (1.0 - c) + self.maximal_learning_rate * c
@@ -163,7 +163,7 @@ class OneCycle(Recipe):
             points[2 * peak] = initial
         if not 0 < peak <= max(points) < self.total_steps:
             raise ValueError(
-                f"`pct_start` must leave each of the {len(points)} phases an update or more. "
+                "`pct_start` must leave each phase an update or more. "
                 f"Received: pct_start={self.pct_start!r}, total_steps={self.total_steps!r}"
             )
         points[self.total_steps] = initial / self.final_div_factor

@@ -4,7 +4,7 @@ import dataclasses
 
 from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.builtin import periods
-from keras_lr.schedules.evaluation import passed, power, real
+from keras_lr.schedules.evaluation import passed, power, real, whole_periods
 from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Steps
 
 
@@ -41,7 +41,7 @@ class NaturalExponentialDecay(Schedule):
     staircase: Flag = dataclasses.field(default=False, kw_only=True)
 
     def rate(self, t, xp):
-        return self.initial_learning_rate * xp.exp(-self.decay_rate * periods(self, t))
+        return self.initial_learning_rate * xp.exp(-self.decay_rate * periods(self, t, xp))
 
 
 class StepDecay(Schedule):
@@ -57,7 +57,8 @@ class StepDecay(Schedule):
     decay_rate: Positive
 
     def rate(self, t, xp):
-        return self.initial_learning_rate * power(self.decay_rate, t // self.step_size, xp)
+        steps = whole_periods(t, self.step_size, xp)
+        return self.initial_learning_rate * power(self.decay_rate, steps, xp)
 
 
 class MultiStepDecay(Schedule):

@@ -33,6 +33,16 @@ def passed(milestones, t, xp, side="right"):
     return xp.reshape(counts, xp.shape(t))
 
 
+def whole_periods(t, period, xp):
+    """Returns how many whole periods have passed at t: `t // period`, in any compiled step.
+
+    XLA multiplies a float by the rounded reciprocal, and then 98 // 98 is 0. A remainder is exact.
+    """
+    if xp is np or "int" in keras.backend.standardize_dtype(t.dtype):
+        return t // period
+    return xp.round((t - t % period) / period)
+
+
 def power(base, exponent, xp):
     """Returns `base ** exponent` of a number and many updates, to the last bits.
 

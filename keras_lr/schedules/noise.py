@@ -15,7 +15,7 @@ from keras import ops
 
 from keras_lr import checks
 from keras_lr.schedules.base import Schedule
-from keras_lr.schedules.evaluation import real
+from keras_lr.schedules.evaluation import real, whole_periods
 from keras_lr.schedules.fields import Rate, Steps
 from keras_lr.schedules.function import Nested
 
@@ -30,7 +30,7 @@ class _Random(Schedule):
         object.__setattr__(self, "_words", _seed_words(self.seed))
 
     def _uniform(self, t, xp):
-        return uniform(t // self.every, self._words, xp)
+        return uniform(whole_periods(t, self.every, xp), self._words, xp)
 
 
 class _Between(_Random):

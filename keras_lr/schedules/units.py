@@ -33,6 +33,10 @@ class Run:
         if self.steps_per_epoch is None and self.epochs and self.total_steps:
             object.__setattr__(self, "steps_per_epoch", self.total_steps / self.epochs)
 
+    def of_twice_the_length(self):
+        """Returns a run of epochs twice as long, to see what depends on their length."""
+        return Run(self.epochs, 2 * self.steps_per_epoch)
+
 
 @dataclass(frozen=True, repr=False)
 class Duration:
