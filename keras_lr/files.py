@@ -1,11 +1,11 @@
 """Files that are either whole or untouched."""
 
 import os
-import tempfile
+import uuid
 
 
-def write_atomically(path, text):
-    """Writes `text` to `path` by one replacement: a reader or a crash sees the old file or the new.
+def write_atomically(path, content):
+    """Writes a text or bytes to `path` by one replacement: a reader sees the old file or the new.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
@@ -14,14 +14,16 @@ def write_atomically(path, text):
     'whole'
     """
     path = os.fspath(path)
-    folder = os.path.dirname(path) or "."
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    content = content.encode("utf-8") if isinstance(content, str) else content
+    # Not by `tempfile`, whose files none but their owner may read.
+    temporary = os.path.join(os.path.dirname(path) or ".", f".{uuid.uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with open(temporary, "xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        if os.path.exists(temporary):
+            os.unlink(temporary)
         raise

@@ -1,4 +1,4 @@
-"""Draws the README's picture, a panel for each example schedule: `python tests/gallery.py`."""
+"""Draws the README's picture, a panel for each class of schedules: `python tests/gallery.py`."""
 
 import json
 import pathlib
@@ -20,7 +20,11 @@ FAMILIES = {
     "builtin": ("Keras' own", "#c2410c"),
     "decay": ("decays without an end", "#15803d"),
     "annealing": ("decays to an end", "#1d4ed8"),
+    "interpolation": ("through points", "#0e7490"),
+    "cyclic": ("cycles", "#a16207"),
+    "recipes": ("recipes", "#b91c1c"),
     "function": ("functions, tables", "#475569"),
+    "arithmetic": ("compositions", "#7e22ce"),
     "compose": ("compositions", "#7e22ce"),
     "noise": ("random", "#be185d"),
 }
@@ -32,9 +36,11 @@ _WIDTH, _ROW, _MARGINS, _DPI = 9.0, 1.12, 0.6, 200
 
 
 def ordered():
-    """Returns the examples by family, within each in the order of their list."""
-    families = list(FAMILIES)
-    return sorted(SCHEDULES, key=lambda example: families.index(family(example)))
+    """Returns the first example of each class by family, in each in the order of their list."""
+    families, first = list(FAMILIES), {}
+    for example in SCHEDULES:
+        first.setdefault(type(example.schedule), example)
+    return sorted(first.values(), key=lambda example: families.index(family(example)))
 
 
 def family(example):
@@ -51,7 +57,7 @@ def draw():
     examples = ordered()
     rows = -(-len(examples) // _COLUMNS)
     figure = Figure(figsize=(_WIDTH, _MARGINS + rows * _ROW), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.02, hspace=0.03)
+    figure.get_layout_engine().set(wspace=0.02, hspace=0.03, rect=(0, 0, 0.985, 1))
     grid = figure.add_gridspec(rows, _COLUMNS)
     for place, example in enumerate(examples):
         ax = figure.add_subplot(grid[divmod(place, _COLUMNS)])
@@ -67,7 +73,7 @@ def draw():
 
 
 def _draw_panel(ax, example):
-    plot_schedules([example.schedule], run_length(), ax=ax)
+    plot_schedules([example.schedule], run_length(), ax=ax, marks=False)
     (line,) = ax.get_lines()
     line.set(color=FAMILIES[family(example)][1], linewidth=1.4)
     low, high = min(line.get_ydata().min(), 0.0), line.get_ydata().max()
@@ -75,7 +81,7 @@ def _draw_panel(ax, example):
     ax.set(xlabel="", ylabel="", xticks=[0, example.total_steps], yticks=[0, high])
     ax.set_yticklabels(["0", f"{high:.2g}"])
     ax.tick_params(labelsize=7, length=0, pad=2, labelcolor=_QUIET, labelbottom=False)
-    ax.set_title(wrapped(example.title), fontsize=7.5, pad=3)
+    ax.set_title(wrapped(example.title), fontsize=7, pad=3)
     ax.grid(True, alpha=0.4, linewidth=0.6)
     for side, spine in ax.spines.items():
         spine.set(visible=side in ("left", "bottom"), color="#cbd5e1")
@@ -92,12 +98,13 @@ def wrapped(title):
 
 def _draw_key(figure):
     handles = [
-        Line2D([], [], color=color, label=label, linewidth=3) for label, color in FAMILIES.values()
+        Line2D([], [], color=color, label=label, linewidth=3)
+        for label, color in dict.fromkeys(FAMILIES.values())
     ]
     figure.legend(
         handles=handles,
         loc="outside upper center",
-        ncols=len(handles),
+        ncols=-(-len(handles) // 2),
         frameon=False,
         fontsize=8.5,
         handlelength=1.2,

@@ -116,6 +116,9 @@ MARKS = [
     (s.PiecewiseConstantDecay([30], [0.1, 0.2]), ((31, "boundary"),)),
     (s.NoamDecay(64, 20), ((20, "warmup end"),)),
     (s.StepDecay(0.1, 5, 0.5), ()),
+    # Cycles shorter than an update have no marks, and no end of them either.
+    (s.PolynomialDecay(0.1, 1e-300, cycle=True), ()),
+    (s.CosineDecayRestarts(0.1, 1e-300, 1.0), ()),
 ]
 
 

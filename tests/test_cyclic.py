@@ -34,6 +34,14 @@ def test_growing_cycles_restart_at_whole_updates_and_none_is_missed(growth, peri
     np.testing.assert_array_equal(schedule.rates(np.array(restarts) - 1), 0.5)
 
 
+@pytest.mark.parametrize("growth", [2.0**31, 1e300])
+def test_growth_beyond_all_updates(growth):
+    for schedule in (COSINE.repeat(50, growth), s.CosineDecayRestarts(0.1, 50, growth)):
+        rates = schedule.rates([0, 49, 50, 10**6])
+        np.testing.assert_allclose(rates, [0.1, 0.0001, 0.1, 0.1], atol=2e-5)
+        assert schedule.marks(2**31 - 2) == ((50, "restart"),)
+
+
 def test_warmup_in_every_cycle():
     rates = s.Repeat(s.Constant(1.0).with_warmup(2), 4).rates(8)
     assert rates.tolist() == [0.5, 1.0, 1.0, 1.0] * 2

@@ -1,10 +1,12 @@
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from backends import compiled
 from conftest import to_numpy
 from keras import ops
 
-from keras_lr.schedules import Constant, Jitter, LinearDecay, RandomUniform
+from keras_lr.schedules import Constant, Jitter, LinearDecay, RandomLogUniform, RandomUniform
 
 # Computed once by the reference implementation; the same on every back end since.
 REFERENCE = [
@@ -46,10 +48,39 @@ def test_every_holds_a_draw():
     np.testing.assert_array_equal(held, np.repeat(draws(5, 3), 4))
 
 
-def test_uniform_by_chi_square():
-    counts = np.histogram(draws(42), bins=256, range=(0, 1))[0]
+def assert_uniform(u):
+    """By the χ² of 256 bins, which is 255 ± 22.6."""
+    counts = np.histogram(u, bins=256, range=(0, 1))[0]
+    assert counts.sum() == COUNT
     chi_square = ((counts - COUNT / 256) ** 2 / (COUNT / 256)).sum()
     assert abs(chi_square - 255) / np.sqrt(2 * 255) < 3
+
+
+def test_uniform_by_chi_square():
+    assert_uniform(draws(42))
+
+
+def test_log_uniform_by_chi_square():
+    rates = RandomLogUniform(1e-5, 1e-1, seed=42).rates(COUNT)
+    assert_uniform((np.log10(rates) + 5) / 4)
+
+
+def test_normal_by_chi_square():
+    normal = NormalDist()
+    inside = normal.cdf(2) - normal.cdf(-2)
+    r = Constant(1.0).jitter(0.4, seed=42, distribution="normal").rates(COUNT) - 1
+    # Through a fine table of the distribution, which its draws make uniform again.
+    grid = np.linspace(-2, 2, 4001)
+    table = [(normal.cdf(z) - normal.cdf(-2)) / inside for z in grid]
+    assert_uniform(np.interp(r / 0.2, grid, table))
+    assert abs(r).max() <= 0.4
+    # The variance of a normal cut off at two of its deviations: 1 - 4 φ(2) / inside.
+    assert r.var() == pytest.approx(0.2**2 * (1 - 4 * normal.pdf(2) / inside), rel=0.005)
+
+
+def test_log_uniform_jitter_is_symmetric_on_a_log_axis():
+    factors = Constant(1.0).jitter(1.0, seed=42, distribution="log_uniform").rates(COUNT)
+    assert_uniform((np.log2(factors) + 1) / 2)
 
 
 def test_moments():
@@ -84,6 +115,30 @@ def test_rates_stay_within_bounds():
     rates = Constant(0.1).jitter(1.0, seed=0).rates(COUNT)
     assert rates.min() >= 0 and rates.max() <= 0.2
     np.testing.assert_array_equal(RandomUniform(0.1, 0.1).rates(5), 0.1)
+    rates = RandomLogUniform(0.01, 0.1, seed=0).rates(COUNT)
+    assert rates.min() >= 0.01 and rates.max() < 0.1
+    np.testing.assert_allclose(RandomLogUniform(0.1, 0.1).rates(5), 0.1)
+
+
+DISTRIBUTIONS = [
+    RandomLogUniform(1e-5, 1.0, seed=3),
+    *(Jitter(0.1, 0.5, seed=3, distribution=kind) for kind in ("normal", "log_uniform")),
+]
+
+
+@pytest.mark.parametrize("schedule", DISTRIBUTIONS, ids=repr)
+@pytest.mark.parametrize("how", compiled.keys())
+def test_rates_made_of_the_draws_agree_compiled(how, schedule):
+    steps = np.arange(2000)
+    actual = to_numpy(compiled[how](schedule)(ops.convert_to_tensor(steps, dtype="int32")))
+    np.testing.assert_allclose(actual, schedule.rates(steps), rtol=2e-6)
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "normal", "log_uniform"])
+def test_no_amplitude_no_noise(distribution):
+    plain = LinearDecay(0.1, 50)
+    noisy = plain.jitter(0.0, distribution=distribution)
+    np.testing.assert_array_equal(noisy.rates(60), plain.rates(60))
 
 
 @pytest.mark.parametrize(
@@ -94,6 +149,8 @@ def test_rates_stay_within_bounds():
         (lambda: RandomUniform(0.1, 0.2, every=0), "`every` must be .* > 0.*Received: every=0"),
         (lambda: RandomUniform(0.1, 0.2, seed=0.5), "`seed` must be an integer. Received: seed="),
         (lambda: RandomUniform(0.1, 0.2, seed=None), "`seed` must be an integer. Received: seed="),
+        (lambda: RandomLogUniform(0.0, 0.1), "`minimum` must be > 0. Received: minimum=0.0"),
+        (lambda: RandomLogUniform(0.2, 0.1), "`maximum` must be >= minimum = 0.2. Received"),
         (lambda: Jitter(0.1, 1.5), "`amplitude` must be .*<= 1. Received: amplitude=1.5"),
         (lambda: Jitter(0.1, -0.1), "`amplitude` must be .*>= 0 .*Received: amplitude=-0.1"),
         (lambda: Jitter("0.1", 0.1), "`schedule` must be a schedule, .*Received: schedule='0.1'"),

@@ -135,7 +135,7 @@ def test_one_legend_where_there_are_several(ax):
     plot_schedules([COSINE], ax=ax)
     assert ax.get_legend() is None
     plot_schedules([LINEAR], ax=ax)
-    assert legend(ax) == [repr(COSINE), repr(LINEAR)]
+    assert legend(ax) == [repr(COSINE), repr(LINEAR), "warmup end"]
 
 
 def test_labels_replace_reprs_and_long_reprs_are_shortened(ax):
@@ -171,13 +171,19 @@ def test_a_schedule_alone_needs_no_list(ax):
         ([Constant(0.1)], {}, r"`total_steps` must be given.*Received: total_steps=None"),
         ([StepDecay(0.1, 5, 0.5)], {}, r"Received: total_steps=None.*StepDecay\(0.1, 5, 0.5\)"),
         ([LinearDecay(0.1, "5%")], {}, r"A duration of 5% needs the length of the run"),
-        ([COSINE], {"total_steps": 0}, r"`total_steps` must be an integer >= 1. Received: .*=0"),
+        (
+            [COSINE],
+            {"total_steps": 0},
+            r"`total_steps` must be an integer >= 1 and .*Received: .*=0",
+        ),
         ([COSINE], {"total_steps": 1.5}, r"`total_steps` must be an integer.*Received: .*=1.5"),
         ([COSINE], {"epochs": -3}, r"`epochs` must be a finite number > 0. Received: epochs=-3"),
         ([COSINE], {"labels": ["a", "b"]}, r"`labels` must be one for each of the 1.*Received:"),
         ([COSINE], {"labels": [1]}, r"`labels\[0\]` must be a string. Received: .*=1"),
         ([COSINE - 1.0], {"log": True}, r"`log` must be False where.*negative.*Received: log=True"),
         ([Constant(0.0)], {"total_steps": 9, "log": True}, r"`log` must be False.*Received:"),
+        ([COSINE], {"marks": "all"}, r"`marks` must be True or False. Received: marks='all'"),
+        ([LinearDecay(0.1, 1e300)], {}, r"`total_steps` must be .* <= 9007199254740992"),
         ([], {}, r"`schedules` must be a list of 1 or more. Received: schedules=\[\]"),
         (["cosine"], {}, r"`schedules\[0\]` must be a schedule.*Received: .*'cosine'"),
     ],
@@ -206,6 +212,11 @@ def test_nothing_is_shown_and_no_setting_changes(pyplot, monkeypatch):
     plot_schedules([LINEAR, COSINE], epochs=10, log=True).figure.draw_without_rendering()
     assert dict(matplotlib.rcParams) == settings
     assert plt.isinteractive() == interactive
+
+
+def test_a_short_run_has_whole_updates_on_its_axis(ax):
+    plot_schedules([LinearDecay(0.1, 3)], 3, ax=ax)
+    assert all(tick == round(tick) for tick in ax.get_xticks())
 
 
 def test_without_matplotlib_the_error_names_the_extra(monkeypatch):

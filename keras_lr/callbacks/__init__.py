@@ -8,6 +8,7 @@ from keras_lr.callbacks.base import (
     StepCallback,
 )
 from keras_lr.callbacks.events import Event
+from keras_lr.callbacks.hyperparameters import MomentumSchedule, WeightDecaySchedule
 from keras_lr.callbacks.plateau import ReduceLROnPlateau
 from keras_lr.callbacks.recorder import LearningRateRecorder
 from keras_lr.callbacks.steps import FitSchedule, RandomJitter, RandomLearningRate, Warmup

@@ -7,7 +7,9 @@ from typing import NamedTuple
 import keras
 
 from keras_lr import checks
-from keras_lr.callbacks.driver import Driver, fits_under_way
+from keras_lr.callbacks import fit_call
+from keras_lr.callbacks.driver import Driver
+from keras_lr.schedules.fields import resolved
 
 _UP = ("accuracy", "acc", "auc", "precision", "recall", "f1", "iou", "dice", "r2", "bleu")
 _DOWN = ("loss", "error", "mse", "mae", "mape", "msle", "rmse", "perplexity", "divergence")
@@ -48,25 +50,40 @@ class StepCallback(RateCallback):
     """The base of callbacks that are pure functions of the update: no host work per batch.
 
     t at the first update of a fit is `initial_epoch` × updates per epoch, so that a second fit
-    begins at 0 and a resumed one goes on.
+    begins at 0 and a resumed one goes on. `steps_per_epoch`, in batches, is needed only where
+    `fit` does not know it, as with a data set of unknown cardinality; "count" reads the data once
+    before training. Told to one callback of a fit, all of them know it.
     """
 
+    def __init__(self, steps_per_epoch=None):
+        super().__init__()
+        self.given_steps_per_epoch = fit_call.steps_per_epoch("steps_per_epoch", steps_per_epoch)
+
     def build(self, run):
-        """Returns the schedule over the fit's clock, for a run of this length."""
-        raise NotImplementedError(f"{type(self).__name__} must define `build(self, run)`.")
+        """Returns the schedule over the fit's clock, for a run of this length: of `planned`."""
+        return resolved(self.planned, run)
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        self._batch = 0
         try:
             self.schedule = self.build(self.driver.run)
         except ValueError as error:
             if self.driver.run.steps_per_epoch is not None:
                 raise
             error.add_note(
-                "Here `fit` itself has to know the number of batches per epoch, which some data "
-                "sets do not tell: give fit(steps_per_epoch=…), or the duration in updates."
+                "`fit` does not know the number of batches per epoch of this data. Give the "
+                f"callback {type(self).__name__}(…, steps_per_epoch=…): the number, or 'count' to "
+                "have the data read once before training; or give the duration in updates."
             )
             raise
+
+    def on_train_batch_begin(self, batch, logs=None):
+        super().on_train_batch_begin(batch, logs)
+        self._batch = batch
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.driver.end_epoch(self._batch, epoch)
 
 
 class ControllerState(NamedTuple):
@@ -85,6 +102,7 @@ class Controller(RateCallback):
     """
 
     follows_metrics = True
+    start_from_epoch = 0
 
     def __init__(self, monitor, verbose=0, on_train_end="keep"):
         super().__init__()
@@ -103,6 +121,9 @@ class Controller(RateCallback):
     def update(self, state, value, rate):
         """Returns the state after the metric was seen to be `value`."""
         raise NotImplementedError(f"{type(self).__name__} must define `update`.")
+
+    def act(self, before, after, value):
+        """Does to the model what follows from a transition, before the rate changes."""
 
     def explain(self, before, after, value):
         """Returns why the rate changed, in a few words."""
@@ -125,8 +146,11 @@ class Controller(RateCallback):
 
     def observe(self, epoch, value):
         """Takes one value of the metric and applies what follows from it."""
+        if epoch < self.start_from_epoch:
+            return
         before, rate = self.state, self.driver.next_rate()
         self.state = self.update(before, value, rate)
+        self.act(before, self.state, value)
         if (before.factor, before.rate) != (self.state.factor, self.state.rate):
             reason = self.explain(before, self.state, value)
             self.driver.update(epoch, self, reason)
@@ -136,11 +160,7 @@ class Controller(RateCallback):
     def _tell(self, epoch, before, after, reason):
         verb = "reducing" if after < before else "raising"
         name = type(self).__name__
-        message = f"Epoch {epoch + 1}: {name} {verb} learning rate to {after:.4g} ({reason})."
-        if keras.config.is_interactive_logging_enabled():
-            print("\n" + message)
-        else:
-            logging.getLogger("keras_lr").info(message)
+        tell(f"Epoch {epoch + 1}: {name} {verb} learning rate to {after:.4g} ({reason}).")
 
     def _miss(self, epoch, logs):
         no_validation_yet = not any(key.startswith("val_") for key in logs)
@@ -154,9 +174,17 @@ class Controller(RateCallback):
         )
 
 
+def tell(message):
+    """Says something to the user where Keras would: on the screen, or in the log."""
+    if keras.config.is_interactive_logging_enabled():
+        print("\n" + message)
+    else:
+        logging.getLogger("keras_lr").info(message)
+
+
 def _validates_after(epoch, model):
     """Tells whether the running `fit` is to validate after a later epoch (`validation_freq`)."""
-    for frame in fits_under_way(model)[:1]:
+    for frame in fit_call.fits_under_way(model)[:1]:
         given = frame.f_locals
         later = range(epoch + 1, given["epochs"])
         return given["validation_data"] is not None and any(

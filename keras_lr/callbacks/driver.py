@@ -10,39 +10,32 @@ import sys
 import warnings
 import weakref
 
+import keras
+
 from keras_lr.callbacks.events import Event
+from keras_lr.callbacks.fit_call import batches_per_epoch, fits_under_way
 from keras_lr.callbacks.optimizer_rate import OptimizerRate, check_optimizer, leaves
 from keras_lr.schedules.units import Run
 
 _PLACE = "_keras_lr_driver"
 
 
-def fits_under_way(model):
-    """Returns the frames of the calls of `fit` that this model is in, the innermost first."""
-    # Keras tells callbacks nothing of the call they serve; the stack is all there is to look at.
-    frames, frame = [], sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_name == "fit" and frame.f_locals.get("self") is model:
-            frames.append(frame)
-        frame = frame.f_back
-    return frames
-
-
 class Driver:
     """The rates of one model during one `fit`, shared by all of our callbacks in it."""
 
-    def __init__(self, model, params):
+    def __init__(self, model, params, batches=None):
         check_optimizer(model)
         self._model = weakref.ref(model)
         self.params = params
         self.started = False
+        self._length_is_checked = False
         self.callbacks = []
+        self.hooks = []
         self.rates = []
         self.events = []
         accumulation = leaves(model.optimizer)[0].gradient_accumulation_steps or 1
-        params = params or {}
-        batches = params.get("steps")
-        self.run = Run(params.get("epochs") or None, batches / accumulation if batches else None)
+        epochs = (params or {}).get("epochs") or None
+        self.run = Run(epochs, batches / accumulation if batches else None)
 
     @staticmethod
     def of(callback, model):
@@ -58,7 +51,8 @@ class Driver:
                 # An interrupted fit ends without `on_train_end`.
                 driver.finish()
             # Past the model's own `__setattr__`, which tracks what it is given.
-            driver = vars(model)[_PLACE] = Driver(model, callback.params)
+            batches = batches_per_epoch(callback, model)
+            driver = vars(model)[_PLACE] = Driver(model, callback.params, batches)
         return driver
 
     def join(self, callback):
@@ -70,11 +64,14 @@ class Driver:
                 f"factors. Received: {type(rivals[0]).__name__} and {type(callback).__name__}. "
                 "Remove one of the two."
             )
-        self.callbacks.append(callback)
+        # What installs itself drives something else than the rate (see hyperparameters.py).
+        (self.hooks if hasattr(callback, "install") else self.callbacks).append(callback)
 
     def start(self, epoch):
         """Takes the optimizer over, at the first epoch of the fit; savers have restored by then."""
         self._epoch_is_fresh = True
+        for rate in self.rates:
+            rate.begin_epoch()
         if self.started:
             return
         self.started = True
@@ -82,11 +79,12 @@ class Driver:
         step_callbacks = [c for c in self.callbacks if c.schedule is not None]
         base = next((c.schedule for c in step_callbacks if c.sets_base), None)
         factors = [c.schedule for c in step_callbacks if not c.sets_base]
-        first_update = self._first_update(epoch, needed=bool(step_callbacks))
+        first_update = self._first_update(epoch, needed=bool(step_callbacks or self.hooks))
         follows_metrics = any(c.follows_metrics for c in self.callbacks)
         for leaf in leaves(model.optimizer):
             self.rates.append(OptimizerRate(leaf, base, factors, first_update))
         installed = [rate.install(model, follows_metrics) for rate in self.rates]
+        installed += [hook.install(rate) for hook in self.hooks for rate in self.rates]
         if any(installed) or any(rate.may_be_stale() for rate in self.rates):
             # What was traced before knows nothing of it.
             model.make_train_function(force=True)
@@ -101,11 +99,47 @@ class Driver:
             self.finish()
         return type(model).make_train_function(model, force=force)
 
+    def end_epoch(self, batch, epoch):
+        """Sees to the clock after an epoch, of which `batch` was the last that Keras began."""
+        # Where the end of the data comes unforeseen, Keras begins a batch that there is not, and
+        # TensorFlow's compiled step counts it as an update before it finds out.
+        model = self._model()
+        unforeseen = (self.params or {}).get("steps") is None and not model.stop_training
+        if unforeseen and keras.config.backend() == "tensorflow" and model.steps_per_execution == 1:
+            for rate in self.rates:
+                rate.forget_updates_beyond(batch)
+        self._check_length(epoch)
+
+    def _check_length(self, epoch):
+        """At the end of the first epoch, warns if it was not as long as the schedules' plan."""
+        planned, model = self.run.steps_per_epoch, self._model()
+        # A loss scale skips updates that overflow: fewer are no surprise.
+        skips = hasattr(model.optimizer, "inner_optimizer")
+        if self._length_is_checked or planned is None or model.stop_training or skips:
+            return
+        self._length_is_checked = True
+        made, twice = self.rates[0].updates_made(), self.run.of_twice_the_length()
+        step_callbacks = [c for c in self.callbacks + self.hooks if c.schedule is not None]
+        depends = any(c.build(twice) != c.schedule for c in step_callbacks)
+        if abs(made - planned) < 1 or not depends:
+            return
+        warnings.warn(
+            f"The schedules were planned for {planned:g} updates per epoch, but epoch {epoch + 1} "
+            f"made {made}: what was planned in epochs or percent comes too "
+            f"{'late' if made < planned else 'early'}. Give the callback the right "
+            "steps_per_epoch=… (in batches), or `fit` data of that length.",
+            stacklevel=2,
+        )
+
     def look_for_foreign_writes(self):
         """At the first batch of an epoch, when all have had their say, reads what rate there is."""
         if not self._epoch_is_fresh:
             return
         self._epoch_is_fresh = False
+        self.adopt_foreign_writes()
+
+    def adopt_foreign_writes(self):
+        """Takes what somebody else has written as the base; returns whether anybody had."""
         foreign = [rate.name for rate in self.rates if rate.adopt_foreign_write()]
         if foreign and any(c.follows_metrics or c.schedule is not None for c in self.callbacks):
             warnings.warn(
@@ -116,6 +150,7 @@ class Driver:
                 "another schedule in this fit.",
                 stacklevel=2,
             )
+        return bool(foreign)
 
     def _first_update(self, epoch, needed):
         if epoch == 0 or not needed:
@@ -130,6 +165,17 @@ class Driver:
     def next_rate(self):
         """Returns the smallest rate that the next update would be made with."""
         return min(rate.at_next_update() for rate in self.rates)
+
+    def base_rates(self):
+        """Returns, by optimizer, the rate of the next update without any factor of ours."""
+        product = math.prod(c.state.factor for c in self.callbacks if c.follows_metrics)
+        return [rate.before_factors(product) for rate in self.rates]
+
+    def rewind(self, restore):
+        """Has `restore` set weights or counters back; what counts now counts from there on."""
+        restore()
+        for rate in self.rates:
+            rate.ledger.rewind(rate.updates_done())
 
     def update(self, epoch, cause, reason):
         """Applies what the controllers say now, from the next update on."""
@@ -161,7 +207,9 @@ class Driver:
             if not rate.was_overwritten():
                 rate.set(*self._dialled(staying))
             traced |= rate.remove()
-        self.rates, self.callbacks = [], []
+            for hook in self.hooks:
+                traced |= hook.remove(rate)
+        self.rates, self.callbacks, self.hooks = [], [], []
         if model is None:
             return
         vars(model).pop("make_train_function", None)

@@ -24,6 +24,12 @@ class Ledger:
         """Notes that from `update` on these count."""
         self.entries.append((update, scale, level))
 
+    def rewind(self, update):
+        """Notes that the clock was set back: what counts now counts from `update` on."""
+        _, scale, level = self.entries[-1]
+        self.entries = [entry for entry in self.entries if entry[0] < update]
+        self.entries.append((update, scale, level))
+
     def at(self, updates):
         """Returns the rates applied at these updates, as float64."""
         starts, scales, levels = (np.array(column) for column in zip(*self.entries))

@@ -72,7 +72,9 @@ class OptimizerRate:
         self.own = optimizer._learning_rate
         self.fit_base = fit_base
         self.factors = factors
-        self.offset = self.updates_done() - first_update
+        self.begin = self.updates_done()
+        self.offset = self.begin - first_update
+        self.begin_epoch()
         self.dial = None
         self._ours = self.own
         self.initial = _as_written(self.own) if self._has_variable else None
@@ -90,6 +92,19 @@ class OptimizerRate:
 
     def updates_done(self):
         return int(_read(self.optimizer.iterations))
+
+    def begin_epoch(self):
+        """Takes note of what Keras has counted so far: batches, also when they accumulate."""
+        self._counted = int(_read(self.optimizer._iterations))
+
+    def forget_updates_beyond(self, batches):
+        """Takes one back if Keras has counted one more than there were batches in the epoch."""
+        if int(_read(self.optimizer._iterations)) - self._counted == batches + 1:
+            self.optimizer._iterations.assign(self._counted + batches)
+
+    def updates_made(self):
+        """Returns the number of updates made in this fit."""
+        return self.updates_done() - self.begin
 
     def install(self, model, follows_metrics):
         """Puts the rate into the optimizer; returns whether the training step must be rebuilt."""
@@ -173,6 +188,14 @@ class OptimizerRate:
     def at_next_update(self):
         """Returns the rate that the next update would be made with."""
         return float(self.ledger.at(np.array([self.updates_done()]))[0])
+
+    def before_factors(self, product):
+        """Returns the rate of the next update without factors: ours in the dial are `product`."""
+        if self._uses_variable:
+            dialled = self._in_variable()
+        else:
+            dialled = self.scale * self._base(np.array([self.updates_done()]))[0] + self.level
+        return float(dialled / product) if product else self.initial
 
     def _base(self, updates):
         if self.fit_base is not None:

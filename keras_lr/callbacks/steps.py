@@ -5,7 +5,6 @@ import dataclasses
 from keras_lr import checks, schedules
 from keras_lr.callbacks.base import StepCallback
 from keras_lr.schedules import units
-from keras_lr.schedules.fields import resolved
 from keras_lr.schedules.function import as_schedule
 
 
@@ -32,12 +31,9 @@ class FitSchedule(StepCallback):
 
     sets_base = True
 
-    def __init__(self, schedule):
-        super().__init__()
+    def __init__(self, schedule, *, steps_per_epoch=None):
+        super().__init__(steps_per_epoch)
         self.planned = as_schedule("schedule", schedule)
-
-    def build(self, run):
-        return resolved(self.planned, run)
 
 
 class Warmup(StepCallback):
@@ -52,14 +48,11 @@ class Warmup(StepCallback):
     [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     """
 
-    def __init__(self, duration, *, start=0.0, shape="linear", power=2.0):
-        super().__init__()
+    def __init__(self, duration, *, start=0.0, shape="linear", power=2.0, steps_per_epoch=None):
+        super().__init__(steps_per_epoch)
         start = checks.Number(minimum=0, maximum=1)("start", start)
         duration = units.Length(minimum=0)("duration", duration)
         self.planned = schedules.Warmup(1.0, duration, start, shape, power=power)
-
-    def build(self, run):
-        return resolved(self.planned, run)
 
 
 class RandomLearningRate(StepCallback):
@@ -77,8 +70,8 @@ class RandomLearningRate(StepCallback):
 
     sets_base = True
 
-    def __init__(self, minimum, maximum, every="epoch", *, seed=0):
-        super().__init__()
+    def __init__(self, minimum, maximum, every="epoch", *, seed=0, steps_per_epoch=None):
+        super().__init__(steps_per_epoch)
         self.every = _interval(every)
         self.planned = schedules.RandomUniform(minimum, maximum, seed=seed)
 
@@ -98,8 +91,10 @@ class RandomJitter(StepCallback):
     [0.7879, 0.667]
     """
 
-    def __init__(self, amplitude, every="epoch", *, seed=0, distribution="uniform"):
-        super().__init__()
+    def __init__(
+        self, amplitude, every="epoch", *, seed=0, distribution="uniform", steps_per_epoch=None
+    ):
+        super().__init__(steps_per_epoch)
         self.every = _interval(every)
         self.planned = schedules.Jitter(1.0, amplitude, seed=seed, distribution=distribution)
 

@@ -46,5 +46,6 @@ from keras_lr.schedules.cyclic import (
 )
 from keras_lr.schedules.noise import Jitter, RandomLogUniform, RandomUniform
 from keras_lr.schedules.units import Duration, epochs, fraction, steps
+from keras_lr.schedules.expression import parse_schedule
 from keras_lr.schedules.registry import deserialize, get, names, serialize
 from keras_lr.schedules.importers import from_optax, from_torch, from_transformers

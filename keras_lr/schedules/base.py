@@ -126,7 +126,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         last = self.length if total_steps is None else checks.POSITIVE("total_steps", total_steps)
         if last is None:
             raise ValueError(f"{self!r} never ends: give describe(total_steps=…).")
-        last = math.ceil(last)
+        last = min(math.ceil(last), 2**53)
         steps = np.unique(np.linspace(0, last, min(last, 10**6) + 1).round())
         rates = self.rates(steps)
         places = {"first": 0, "peak": int(rates.argmax()), "last": -1}

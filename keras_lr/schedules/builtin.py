@@ -107,7 +107,7 @@ class PolynomialDecay(Schedule):
         return None if self.cycle else self.decay_steps
 
     def _marks(self, last):
-        cycles = int(last // self.decay_steps) if self.cycle else 0
+        cycles = int(last // self.decay_steps) if self.cycle and self.decay_steps >= 1 else 0
         # At a multiple of `decay_steps` the rate is still low: the jump comes after it.
         return [(math.floor(i * self.decay_steps) + 1, "restart") for i in range(1, cycles + 1)]
 
@@ -156,7 +156,9 @@ class CosineDecay(Schedule):
 
 def cycle_table(name, first, growth):
     """Returns begin and length of each cycle below 2³¹ updates; each is `growth` times longer."""
-    count = math.ceil(math.log1p(2.0**31 * (growth - 1) / first) / math.log(growth)) + 1
+    # Of a growth beyond all updates there is a second cycle, and no third.
+    ends = math.log1p(2.0**31 * (growth - 1) / first) if growth < 2**31 else 0.0
+    count = max(math.ceil(ends / math.log(growth)) + 1, 2)
     if count > _MOST_RESTARTS:
         raise ValueError(
             f"`{name}` must be 1, or so large that 2**31 updates hold at most {_MOST_RESTARTS} "
@@ -214,6 +216,8 @@ class CosineDecayRestarts(Schedule):
         return firsts[within], (firsts - begins)[within], lengths[within]
 
     def _marks(self, last):
+        if self.first_decay_steps < 1:
+            return []
         if self.t_mul == 1:
             count = int(last // self.first_decay_steps)
             restarts = [math.ceil(i * self.first_decay_steps) for i in range(1, count + 1)]

@@ -69,7 +69,7 @@ class Repeat(Schedule):
         return begins[within], ((ends - begins) / self.period)[within]
 
     def _marks(self, last):
-        inside = self.schedule.marks(self.period - 1)
+        inside = self.schedule.marks(min(self.period - 1, last))
         for begin, slowness in self._begins(last):
             yield begin, "restart"
             yield from ((begin + math.ceil(t * slowness), kind) for t, kind in inside)
