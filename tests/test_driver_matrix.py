@@ -9,6 +9,8 @@ import pytest
 import unit_gradient
 
 from keras_lr import callbacks, schedules
+from keras_lr.callbacks.loss_driven import BoldDriver, GreedyLR
+from keras_lr.callbacks.scheduler import LearningRateScheduler
 
 PER_EPOCH, EPOCHS = 4, 4
 BACKEND = keras.backend.backend()
@@ -88,6 +90,31 @@ CASES = {
         lambda t, base, n, total: (
             0.8 * (1 - t / total) * min((t + 1) / 5, 1.0) * [1, 1, 0.5, 0.25][epoch_of(t, n)]
         ),
+    ),
+    "bold driver and greedy": (
+        lambda: [
+            unit_gradient.Feed([1.0, 0.8, 0.9, 1.0], "metric"),
+            BoldDriver("metric", mode="min"),
+            GreedyLR("metric", mode="min", factor=0.5, patience=1),
+        ],
+        lambda t, base, n, total: base * [1, 1, 1.05 * 2, 1.05 * 0.5 * 2 * 0.5][epoch_of(t, n)],
+    ),
+    "scheduler and factors": (
+        lambda: [
+            callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1),
+            LearningRateScheduler(lambda epoch: 0.3 / (1 + epoch)),
+            callbacks.Warmup(5),
+        ],
+        lambda t, base, n, total: (
+            0.3 / (1 + epoch_of(t, n)) * min((t + 1) / 5, 1.0) * [1, 1, 0.5, 0.25][epoch_of(t, n)]
+        ),
+    ),
+    "scheduler by updates": (
+        lambda: [
+            LearningRateScheduler(lambda k: 0.1 + 0.05 * (k % 4), every=3),
+            callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1),
+        ],
+        lambda t, base, n, total: (0.1 + 0.05 * (t // 3 % 4)) * [1, 1, 0.5, 0.25][epoch_of(t, n)],
     ),
     "threshold and warmup": (
         lambda: [callbacks.Warmup(5), callbacks.LossThreshold(0.5, [0.01, 0.1])],

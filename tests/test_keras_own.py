@@ -1,6 +1,6 @@
 """Keras' own tests, from the installed package, with a single import changed to ours.
 
-All tests of schedules apply. Of those of `ReduceLROnPlateau` one does not: it demands an error
+All tests of schedules apply. Of those of the two callbacks one each does not: it demands an error
 where the optimizer has a schedule, and here that works (test_driver_matrix.py).
 """
 
@@ -11,6 +11,7 @@ import unittest
 import pytest
 
 from keras_lr import callbacks, schedules
+from keras_lr.callbacks import scheduler
 
 
 def load(module, theirs, ours):
@@ -41,11 +42,19 @@ OF_PLATEAU = load(
     "from keras.src import callbacks",
     "from keras_lr import callbacks",
 )
+OF_SCHEDULER = load(
+    "keras.src.callbacks.learning_rate_scheduler_test",
+    "from keras.src import callbacks",
+    "from keras_lr.callbacks import scheduler as callbacks",
+)
 OF_PLATEAU["ReduceLROnPlateauTest"].test_throws_when_optimizer_has_schedule = None
-globals().update(cases(OF_SCHEDULES) | cases(OF_PLATEAU))
+OF_SCHEDULER["LearningRateSchedulerTest"].test_throws_when_optimizer_has_schedule = None
+globals().update(cases(OF_SCHEDULES) | cases(OF_PLATEAU) | cases(OF_SCHEDULER))
 
 
 def test_they_test_our_classes():
     assert OF_SCHEDULES["schedules"] is schedules
     assert OF_PLATEAU["callbacks"] is callbacks
-    assert len(cases(OF_SCHEDULES)) >= 8 and len(cases(OF_PLATEAU)) == 1
+    assert OF_SCHEDULER["callbacks"] is scheduler
+    assert len(cases(OF_SCHEDULES)) >= 8
+    assert len(cases(OF_PLATEAU)) == len(cases(OF_SCHEDULER)) == 1

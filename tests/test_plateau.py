@@ -1,4 +1,4 @@
-"""`ReduceLROnPlateau`: the rule by lists of numbers, and the floor in `fit`."""
+"""`ReduceLROnPlateau`: the rule by lists of numbers, and in `fit` floor, start and reports."""
 
 import logging
 
@@ -87,6 +87,46 @@ def test_relative_threshold_is_safe_for_small_and_negative_values():
     assert flat == cuts(rule(1, **relative), [-1.0] * 5) == [1, 2, 3, 4]
 
 
+# By policy: the evaluations, and which of them are cut.
+POLICIES = {
+    "bad": ([1.0, nan, 0.9, nan, inf], [1, 3, 4]),
+    "ignore": ([1.0, nan, nan, 0.9, inf], []),
+    # Also before there is a best, and in the cooldown, in which 1.1 does not count.
+    "reduce": ([nan, 1.0, 1.1, nan, 0.9], [0, 3]),
+    "stop": ([1.0, nan, nan], []),
+}
+
+
+@pytest.mark.parametrize("on_nan", POLICIES)
+def test_what_follows_from_a_metric_that_is_not_finite(on_nan):
+    values, expected = POLICIES[on_nan]
+    assert cuts(rule(1, on_nan=on_nan, cooldown=5 * (on_nan == "reduce")), values) == expected
+
+
+def test_at_the_floor_not_even_nan_reduces():
+    assert cuts(rule(1, on_nan="reduce", min_lr=0.3), [nan, nan, nan]) == [0, 1]
+
+
+def test_smoothing_is_the_corrected_exponential_mean():
+    values = [3.0, 1.0, nan, 2.0, -4.0]
+    smooth, means = rule(99, smoothing=0.75), []
+    state = smooth.start()
+    for value in values:
+        state = smooth.update(state, value, 1.0)
+        means.append(state.mean)
+    # Its definition: m = 0.75 m + 0.25 v from m = 0, divided by 1 − 0.75ⁿ.
+    m, expected = 0.0, []
+    for n, value in enumerate([3.0, 1.0, 2.0, -4.0], start=1):
+        m = 0.75 * m + 0.25 * value
+        expected.append(m / (1 - 0.75**n))
+    np.testing.assert_allclose(means, np.insert(expected, 2, expected[1]))
+    assert state.best == pytest.approx(min(expected))
+    assert cuts(rule(2, smoothing=0.9), [1.0] * 5) == cuts(rule(2), [1.0] * 5) == [2, 4]
+    # What it is for: noise of five times the descent cuts no more.
+    noisy = 2.0 - 0.02 * np.arange(40) + np.random.default_rng(0).normal(0.0, 0.1, 40)
+    assert len(cuts(rule(3), noisy)) > 5 and cuts(rule(3, smoothing=0.9), noisy) == []
+
+
 def test_max_mode_mirrors_min_mode():
     values = [0.1, 0.5, 0.4, 0.6, 0.6, 0.6]
     assert cuts(rule(1, mode="max"), values) == cuts(rule(1), [-v for v in values]) == [2, 4, 5]
@@ -112,6 +152,16 @@ def test_counters_can_be_read_and_written_and_are_reset_by_the_next_fit():
     assert (plateau.best, plateau.wait, plateau.cooldown_counter) == (0.5, 1, 7)
     unit_gradient.fit(model, 1, 1, [unit_gradient.Feed([3.0]), plateau])
     assert (plateau.best, plateau.wait, plateau.cooldown_counter) == (3.0, 0, 0)
+
+
+def test_epochs_before_the_start_are_not_looked_at():
+    model = unit_gradient.build(keras.optimizers.SGD(0.4))
+    plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, start_from_epoch=2)
+    feed = unit_gradient.Feed([0.1, 0.1, 1.0, 1.0, 1.0])
+    unit_gradient.fit(model, 1, 5, [feed, plateau])
+    np.testing.assert_allclose(unit_gradient.applied(model), [0.4, 0.4, 0.4, 0.4, 0.2], atol=1e-6)
+    unit_gradient.fit(model, 1, 5, [feed, plateau], initial_epoch=4)
+    assert plateau.best == 1.0
 
 
 def test_verbose_tells_who_changed_what_and_why(capsys, caplog):
@@ -141,6 +191,10 @@ BAD = {
     "min_lr": (-0.1, "`min_lr` must be a finite number >= 0"),
     "mode": ("lower", "`mode` must be one of 'auto', 'min', 'max'"),
     "threshold_mode": ("relative", "`threshold_mode` must be one of 'abs', 'rel'"),
+    "smoothing": (1.0, "`smoothing` must be a finite number >= 0 and < 1"),
+    "on_nan": ("raise", "`on_nan` must be one of 'bad', 'ignore', 'reduce', 'stop'"),
+    "restore_best": (True, "`restore_best` must be False, 'weights' or 'all'"),
+    "start_from_epoch": (-1, "`start_from_epoch` must be an integer >= 0"),
     "on_train_end": ("reset", "`on_train_end` must be one of 'keep', 'restore_initial'"),
     "monitor": (3, "`monitor` must be a string"),
 }

@@ -9,8 +9,10 @@ from keras_lr.callbacks.base import (
 )
 from keras_lr.callbacks.events import Event
 from keras_lr.callbacks.hyperparameters import MomentumSchedule, WeightDecaySchedule
+from keras_lr.callbacks.loss_driven import BoldDriver, GreedyLR
 from keras_lr.callbacks.plateau import ReduceLROnPlateau
 from keras_lr.callbacks.recorder import LearningRateRecorder
+from keras_lr.callbacks.scheduler import LearningRateScheduler
 from keras_lr.callbacks.steps import FitSchedule, RandomJitter, RandomLearningRate, Warmup
 from keras_lr.callbacks.threshold import LossThreshold, ValidationThreshold
 from keras_lr.callbacks.validation import ValidationDecay

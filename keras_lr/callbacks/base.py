@@ -109,7 +109,7 @@ class Controller(RateCallback):
         if not isinstance(monitor, str):
             checks.refuse("monitor", "a string, the name of a metric", monitor)
         self.monitor = monitor
-        self.verbose = checks.Number(minimum=0, integer=True)("verbose", verbose)
+        self.verbose = verbosity("verbose", verbose)
         ends = checks.Choice(("keep", "restore_initial"))
         self.restores_initial = ends("on_train_end", on_train_end) == "restore_initial"
         self.state = self.start()
@@ -172,6 +172,11 @@ class Controller(RateCallback):
             f"bring. Available: {', '.join(sorted(logs)) or 'nothing'}. Give fit "
             "validation_data=…, compile the metric, or list the callback that adds it first."
         )
+
+
+def verbosity(name, value):
+    """The kind of an argument: 0 or 1 or more, or as a boolean, which Keras takes too."""
+    return checks.Number(minimum=0, integer=True)(name, int(value) if value in (0, 1) else value)
 
 
 def tell(message):

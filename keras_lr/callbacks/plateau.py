@@ -1,9 +1,53 @@
-"""`ReduceLROnPlateau`: Keras' callback, on any optimizer."""
+"""`ReduceLROnPlateau`: Keras' callback, on any optimizer; and what rules about a best share."""
 
+import math
 from typing import NamedTuple
+
+import numpy as np
+from keras import ops
 
 from keras_lr import checks
 from keras_lr.callbacks.base import ProgressController
+from keras_lr.callbacks.optimizer_rate import leaves
+
+
+class BestController(ProgressController):
+    """The base of rules that compare with the best so far: margin and smoothing.
+
+    An improvement is more than `min_delta`, absolute (`threshold_mode="abs"`) or a share of the
+    best value's size (`"rel"`: right for losses below 1e-4 and for negative ones). With
+    `smoothing` s the metric is its bias-corrected exponential mean, of which a new value is the
+    share (1 − s) / (1 − s^n) at evaluation n: the first is itself, constants stay what they are,
+    and s = (k − 1) / (k + 1) weighs about k values. Values that are not finite stay out of it.
+    """
+
+    def __init__(self, monitor, mode, min_delta, threshold_mode, smoothing, verbose, on_train_end):
+        self.min_delta = checks.RATE("min_delta", min_delta)
+        self.threshold_mode = checks.Choice(("abs", "rel"))("threshold_mode", threshold_mode)
+        self.smoothing = checks.Number(minimum=0, below=1)("smoothing", smoothing)
+        super().__init__(monitor, mode, verbose, on_train_end)
+
+    def averaged(self, state, value):
+        """Returns the state with `value` in its mean, and the mean."""
+        if not math.isfinite(value):
+            return state, value
+        count = state.averaged + 1
+        share = (1.0 - self.smoothing) / (1.0 - self.smoothing**count)
+        mean = state.mean + (value - state.mean) * share
+        return state._replace(mean=mean, averaged=count), mean
+
+    def improves(self, value, best):
+        """Tells whether a value beats the best by more than the margin."""
+        size = abs(best) if self.threshold_mode == "rel" else 1.0
+        return self.is_better(value, best, self.min_delta * size)
+
+
+def lowered(multiplier, position, lowest):
+    """Returns a multiplier < 1, or what of it leads to `lowest`: 1.0 for a position there."""
+    # A float32 rate at the floor reads a hair above it: not worth another cut.
+    if position <= lowest * (1 + 1e-6):
+        return 1.0
+    return max(multiplier, lowest / position)
 
 
 class PlateauState(NamedTuple):
@@ -14,22 +58,34 @@ class PlateauState(NamedTuple):
     best: float = None
     wait: int = 0
     cooldown_counter: int = 0
+    mean: float = 0.0
+    averaged: int = 0
 
 
-class ReduceLROnPlateau(ProgressController):
+class ReduceLROnPlateau(BestController):
     """Multiplies the rate by `factor` when a metric has stopped improving.
 
     Keras' arguments and behaviour, and it works on top of a schedule: the applied rate is
     schedule × the factors so far. After `patience` evaluations in a row without an improvement
-    the next update's rate is cut; an improvement is more than `min_delta`, absolute
-    (`threshold_mode="abs"`) or a share of the best value's size (`"rel"`: right for losses below
-    1e-4 and for negative ones). After a cut, `cooldown` evaluations pass before the next bad one
+    the next update's rate is cut. After a cut, `cooldown` evaluations pass before the next bad one
     counts, of which, as in Keras, the evaluation that ends the cooldown counts itself. No cut
-    brings the next update's rate under `min_lr`.
+    brings the next update's rate under `min_lr`. What an improvement is, by `min_delta`,
+    `threshold_mode` and `smoothing`, is said in `BestController`; epochs before
+    `start_from_epoch` (from 0) are not looked at.
 
-    NaN and infinity never become the best; they count as bad once there is one. `best`, `wait`
-    and `cooldown_counter` can be read and written. `on_train_end="restore_initial"` undoes the
-    cuts at the end of `fit`, the default keeps them.
+    NaN and infinity never become the best. With `on_nan="bad"` they count as evaluations without
+    an improvement once there is a best, as in Keras; "ignore" passes over them; "reduce" cuts at
+    once, whatever patience and cooldown say; "stop" ends the training.
+
+    `restore_best="weights"` returns, at each cut and at a stop, to the weights of the best epoch,
+    bit for bit, BatchNorm's statistics included; "all" also to the optimizer's state, moments and
+    iterations, so that schedules go back in time with it and only the cuts stay. A new best then
+    costs one copy of all that to host memory, an ordinary batch nothing. On noisy losses going
+    back did worse than going on in our measurements. Under "all", list a `LearningRateRecorder`
+    and savers before this callback: an epoch that was undone cannot be counted afterwards.
+
+    `best`, `wait` and `cooldown_counter` can be read and written. `on_train_end=
+    "restore_initial"` undoes the cuts at the end of `fit`, the default keeps them.
 
     >>> from keras_lr.callbacks import ReduceLROnPlateau
     >>> rule = ReduceLROnPlateau(factor=0.5, patience=2, mode="min")
@@ -52,40 +108,75 @@ class ReduceLROnPlateau(ProgressController):
         min_lr=0.0,
         *,
         threshold_mode="abs",
+        smoothing=0.0,
+        on_nan="bad",
+        restore_best=False,
+        start_from_epoch=0,
         on_train_end="keep",
     ):
         count = checks.Number(minimum=0, integer=True)
         self.factor = checks.Number(above=0, below=1)("factor", factor)
         self.patience = count("patience", patience)
-        self.min_delta = checks.RATE("min_delta", min_delta)
         self.cooldown = count("cooldown", cooldown)
         self.min_lr = checks.RATE("min_lr", min_lr)
-        self.threshold_mode = checks.Choice(("abs", "rel"))("threshold_mode", threshold_mode)
-        super().__init__(monitor, mode, verbose, on_train_end)
+        self.on_nan = checks.Choice(("bad", "ignore", "reduce", "stop"))("on_nan", on_nan)
+        if restore_best is not False and restore_best not in ("weights", "all"):
+            checks.refuse("restore_best", "False, 'weights' or 'all'", restore_best)
+        self.restore_best = restore_best
+        self.start_from_epoch = count("start_from_epoch", start_from_epoch)
+        self._at_best = None
+        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, verbose, on_train_end)
 
     def start(self):
         return PlateauState()
 
     def update(self, state, value, rate):
+        if not math.isfinite(value) and self.on_nan != "bad":
+            return self._cut(state, rate) if self.on_nan == "reduce" else state
+        state, value = self.averaged(state, value)
         if state.best is None:
             return state._replace(best=value) if self.is_better(value, None) else state
         if state.cooldown_counter > 0:
             state = state._replace(cooldown_counter=state.cooldown_counter - 1, wait=0)
-        margin = self.min_delta * (abs(state.best) if self.threshold_mode == "rel" else 1.0)
-        if self.is_better(value, state.best, margin):
+        if self.improves(value, state.best):
             return state._replace(best=value, wait=0)
         if state.cooldown_counter > 0:
             return state
         state = state._replace(wait=state.wait + 1)
-        # A float32 rate at the floor reads a hair above it: not worth another cut.
-        if state.wait < self.patience or rate <= self.min_lr * (1 + 1e-6):
+        return state if state.wait < self.patience else self._cut(state, rate)
+
+    def _cut(self, state, rate):
+        cut = lowered(self.factor, rate, self.min_lr)
+        if cut == 1.0:
             return state
-        cut = max(self.factor, self.min_lr / rate if rate > 0 else 0.0)
         return state._replace(factor=state.factor * cut, wait=0, cooldown_counter=self.cooldown)
 
     def explain(self, before, after, value):
+        if not math.isfinite(value) and self.on_nan == "reduce":
+            return f"{self.monitor} = {value}"
         waited = before.wait + 1
         return f"{self.monitor} no better than {before.best:.4g} for {waited} evaluations"
+
+    # What follows for the model
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._at_best = None
+
+    def act(self, before, after, value):
+        stops = self.on_nan == "stop" and not math.isfinite(value)
+        if stops:
+            self.model.stop_training = True
+        if not self.restore_best:
+            return
+        if after.best != before.best:
+            self._at_best = Snapshot(self.model, with_optimizer=self.restore_best == "all")
+        elif self._at_best is not None and (stops or after.factor != before.factor):
+            self.driver.rewind(self._at_best.restore)
+
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
+        self._at_best = None
 
     # As in Keras, where they are plain attributes.
 
@@ -104,3 +195,26 @@ class ReduceLROnPlateau(ProgressController):
     @cooldown_counter.setter
     def cooldown_counter(self, value):
         self.state = self.state._replace(cooldown_counter=value)
+
+
+class Snapshot:
+    """A copy, on the host, of a model's weights, and of its optimizer's state but for the rates.
+
+    To be taken and restored between epochs, when the JAX trainer has the variables in step with
+    its own state and reads them anew before the next batch.
+    """
+
+    def __init__(self, model, with_optimizer):
+        variables = list(model.weights)
+        if with_optimizer:
+            rates = {id(leaf._learning_rate) for leaf in leaves(model.optimizer)}
+            variables += [v for v in model.optimizer.variables if id(v) not in rates]
+        # A copy for certain: the memory of a JAX array is given away to the next step.
+        self._values = [
+            (v, np.array(ops.convert_to_numpy(ops.convert_to_tensor(v)))) for v in variables
+        ]
+
+    def restore(self):
+        """Writes every value back."""
+        for variable, value in self._values:
+            variable.assign(value)

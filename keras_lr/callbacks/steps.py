@@ -72,7 +72,7 @@ class RandomLearningRate(StepCallback):
 
     def __init__(self, minimum, maximum, every="epoch", *, seed=0, steps_per_epoch=None):
         super().__init__(steps_per_epoch)
-        self.every = _interval(every)
+        self.every = interval(every)
         self.planned = schedules.RandomUniform(minimum, maximum, seed=seed)
 
     def build(self, run):
@@ -95,14 +95,15 @@ class RandomJitter(StepCallback):
         self, amplitude, every="epoch", *, seed=0, distribution="uniform", steps_per_epoch=None
     ):
         super().__init__(steps_per_epoch)
-        self.every = _interval(every)
+        self.every = interval(every)
         self.planned = schedules.Jitter(1.0, amplitude, seed=seed, distribution=distribution)
 
     def build(self, run):
         return _drawn_anew(self.planned, self.every, run)
 
 
-def _interval(every):
+def interval(every):
+    """The kind of an argument: "epoch", or a whole number of updates."""
     if every == "epoch":
         return every
     return checks.Number(minimum=1, integer=True)("every", every)
