@@ -77,7 +77,7 @@ class OptimizerRate:
         self.begin_epoch()
         self.dial = None
         self._ours = self.own
-        self.initial = _as_written(self.own) if self._has_variable else None
+        self.initial = as_written(self.own) if self._has_variable else None
         # The base is taken as scale · base + level.
         self.scale, self.level = 1.0, 0.0
         self.ledger = Ledger(self._base, factors, self.offset, *self._drawn())
@@ -91,15 +91,15 @@ class OptimizerRate:
         return self._has_variable and self.fit_base is None
 
     def updates_done(self):
-        return int(_read(self.optimizer.iterations))
+        return int(read(self.optimizer.iterations))
 
     def begin_epoch(self):
         """Takes note of what Keras has counted so far: batches, also when they accumulate."""
-        self._counted = int(_read(self.optimizer._iterations))
+        self._counted = int(read(self.optimizer._iterations))
 
     def forget_updates_beyond(self, batches):
         """Takes one back if Keras has counted one more than there were batches in the epoch."""
-        if int(_read(self.optimizer._iterations)) - self._counted == batches + 1:
+        if int(read(self.optimizer._iterations)) - self._counted == batches + 1:
             self.optimizer._iterations.assign(self._counted + batches)
 
     def updates_made(self):
@@ -166,7 +166,7 @@ class OptimizerRate:
             return False
         # As the variable holds it: a rate is rounded to 3 digits where floatx is bfloat16.
         expected = keras.ops.cast(self._in_variable(), self.own.dtype)
-        return not np.isclose(_read(self.own), _read(expected), rtol=1e-6, atol=0)
+        return not np.isclose(read(self.own), read(expected), rtol=1e-6, atol=0)
 
     def adopt_foreign_write(self):
         """Takes a rate that somebody else has written as the base; returns whether one had."""
@@ -175,7 +175,7 @@ class OptimizerRate:
         if self.optimizer._learning_rate is not self._ours:
             self._ours = self.optimizer._learning_rate
             return True
-        found = _as_written(self.own)
+        found = as_written(self.own)
         self.initial = found / self.scale if self.scale else self.initial
         self.level = self.level if self.scale else found
         self.ledger.write(self.updates_done(), *self._drawn())
@@ -233,14 +233,15 @@ class _Dial:
         return not self.live
 
 
-def _read(value):
+def read(value):
+    """Returns a scalar, a variable's too, as a float."""
     on_host = host_value(value)
     return float(value) if on_host is None else float(on_host)
 
 
-def _as_written(variable):
+def as_written(variable):
     """Returns the shortest decimal of a float32 rate: 0.1, and not 0.10000000149011612."""
-    return float(str(np.float32(_read(variable))))
+    return float(str(np.float32(read(variable))))
 
 
 def _combined(schedule, scale, level):
