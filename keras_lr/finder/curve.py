@@ -1,0 +1,106 @@
+"""What the losses of a sweep say: smoothed, fallen or not, diverged or not."""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+_FEWEST_POINTS = 10
+# A fall is at least so many standard deviations of a batch's loss.
+_LEAST_FALL = 1.25
+# A loss within this part of its whole fall from the lowest has levelled off.
+LEVEL = 0.01
+
+
+class RunningMean:
+    """The bias-corrected exponential mean: `m ← β·m + (1 − β)·loss`, over `1 − βⁱ` after i."""
+
+    def __init__(self, beta):
+        self._beta, self._mean, self._weight = beta, 0.0, 0.0
+
+    def add(self, loss):
+        """Takes a loss and returns the mean."""
+        self._mean = self._beta * self._mean + (1.0 - self._beta) * loss
+        self._weight = self._beta * self._weight + (1.0 - self._beta)
+        return self._mean / self._weight
+
+
+def smooth(losses, beta):
+    """Returns the running means of the losses, the first of which is the first loss.
+
+    >>> smooth([2.0, 2.0, 2.0], 0.9).round(12).tolist()
+    [2.0, 2.0, 2.0]
+    >>> smooth([1.0, 2.0], 0.5).round(3).tolist()
+    [1.0, 1.667]
+    """
+    mean = RunningMean(beta)
+    return np.array([mean.add(loss) for loss in losses], dtype="float64")
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Finite losses over rising rates, float64 and of one length.
+
+    The first `head` points are the beginning, where rates are too small to matter; `cut_short`
+    tells that the sweep ended because the loss diverged.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    head: int
+    beta: float = 0.85
+    cut_short: bool = False
+
+    @functools.cached_property
+    def smoothed(self):
+        return smooth(self.losses, self.beta)
+
+    @property
+    def initial(self):
+        """The loss before the rates were large enough to matter."""
+        return float(np.mean(self.losses[: self.head]))
+
+    @property
+    def noise(self):
+        """The standard deviation of a batch's loss at the beginning."""
+        first = self.losses[: self.head]
+        return float(np.std(first, ddof=1)) if len(first) > 1 else 0.0
+
+    @property
+    def fall(self):
+        """By how much the smoothed loss has fallen, at its best."""
+        return self.initial - float(np.min(self.smoothed))
+
+    def status(self):
+        """Returns the word for what was seen: see `RangeTest`."""
+        count = len(self.losses)
+        if count < max(_FEWEST_POINTS, self.head + 2):
+            return "diverged at once" if self.cut_short else "too few points"
+        lowest = int(np.argmin(self.smoothed))
+        # The mean begins with single batches, of which a lucky one is no fall; and the lowest of
+        # many means lies below the beginning by chance.
+        least = max(_LEAST_FALL * self.noise, 1e-3 * abs(self.initial))
+        if lowest < self.head or self.fall <= least:
+            early = self.cut_short and count <= 2 * self.head
+            return "diverged at once" if early else "never fell"
+        # What a mean gains after the losses have levelled off is no fall either.
+        level = np.min(self.smoothed) + LEVEL * self.fall
+        fell_until = int(np.argmax(self.smoothed <= level))
+        falls = fell_until >= count - max(self.head // 2, 1) and not self.cut_short
+        return "still falling" if falls else "ok"
+
+
+def mean_curve(curves):
+    """Returns the mean of repeats, over the rates that all of them have.
+
+    >>> long = Curve(np.array([1.0, 2.0, 4.0]), np.array([3.0, 2.0, 1.0]), 1)
+    >>> short = Curve(np.array([1.0, 4.0]), np.array([5.0, 3.0]), 1, cut_short=True)
+    >>> mean = mean_curve([long, short])
+    >>> mean.rates.tolist(), mean.losses.tolist(), mean.cut_short
+    ([1.0, 4.0], [4.0, 2.0], True)
+    """
+    first = curves[0]
+    rates = functools.reduce(np.intersect1d, [curve.rates for curve in curves])
+    losses = np.mean([c.losses[np.isin(c.rates, rates)] for c in curves], axis=0)
+    cut_short = any(curve.cut_short for curve in curves)
+    return Curve(rates, losses, first.head, first.beta, cut_short)

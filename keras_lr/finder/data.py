@@ -1,0 +1,58 @@
+"""What the range test can be given as data: anything `fit` takes that can be read again."""
+
+from keras_lr import checks
+
+
+def readable_again(name, x):
+    """Refuses what reading would use up: the caller's own generator or iterator."""
+    if hasattr(x, "__next__"):
+        checks.refuse(
+            name,
+            "data that can be read again; for a generator give the function that makes it, "
+            "x=make_batches or x=lambda: make_batches(…)",
+            x,
+        )
+    return x
+
+
+def batches(x):
+    """Returns what `fit` reads: `x` itself, or for a function that makes generators, their batches.
+
+    The function is called anew each time its batches have come to an end.
+
+    >>> from itertools import islice
+    >>> list(islice(batches(lambda: iter([1, 2])), 5))
+    [1, 2, 1, 2, 1]
+    """
+    makes_batches = callable(x) and not hasattr(x, "__getitem__") and not hasattr(x, "__iter__")
+    return _endless(x) if makes_batches else x
+
+
+def _endless(make):
+    while True:
+        empty = True
+        for batch in make():
+            empty = False
+            yield batch
+        if empty:
+            checks.refuse("x", "a function that makes a new generator with batches in it", make)
+
+
+def may_shuffle(x):
+    """Tells whether `fit` itself shuffles this data: for any other it warns that it does not.
+
+    >>> import numpy as np
+    >>> may_shuffle({"a": np.ones(3)}), may_shuffle(iter([]))
+    (True, False)
+    """
+    import keras
+
+    if isinstance(x, keras.utils.PyDataset):
+        return True
+    return all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))
+
+
+def check_batch(name, batch):
+    """Refuses what is not one batch: None, or x and y, or x, y and weights."""
+    if batch is not None and not (isinstance(batch, (tuple, list)) and len(batch) in (2, 3)):
+        checks.refuse(name, "one batch: (x, y) or (x, y, sample_weight)", batch)

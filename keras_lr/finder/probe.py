@@ -1,0 +1,85 @@
+"""What a training step reports: the batch's own loss, and which update it belongs to.
+
+Keras logs the mean since the epoch began. Here every step begins with fresh metrics, inside the
+compiled step itself, so that the log is what `train_on_batch` would return and the host does
+nothing per batch. The update comes from the optimizer's counter, also inside the step: rates are
+paired with losses by it, whatever batches are skipped, accumulated or counted by mistake.
+"""
+
+import keras
+from keras import ops
+
+LOSS, UPDATE = "loss", "update"
+
+
+class Probe:
+    """A model's training step that reports `{"loss": …, "update": …}`.
+
+    `after` is the loss of the same batch after the update, as `evaluate` computes it;
+    `validation_batch` (x, y or x, y, weights) that of this batch instead, after the update too.
+    """
+
+    def __init__(self, model, counter, after=False, validation_batch=None):
+        self._model, self._counter = model, counter
+        self._train_step = model.train_step
+        self._after = after or validation_batch is not None
+        self._validation_batch = validation_batch
+        if validation_batch is not None:
+            self._validation_batch = keras.tree.map_structure(_tensor, tuple(validation_batch))
+        self.before_first_step = None
+
+    def step(self, *args):
+        """Takes the place of `model.train_step`."""
+        return self._pure(*args) if keras.config.backend() == "jax" else self._stateful(*args)
+
+    def _stateful(self, data):
+        if self.before_first_step is not None:
+            # Where Keras builds while it traces, only here the shapes of the data are known.
+            build, self.before_first_step = self.before_first_step, None
+            build(data)
+        update = self._counter()
+        self._model.reset_metrics()
+        logs = self._train_step(data)
+        if self._after:
+            self._model.reset_metrics()
+            logs = self._test_step(data)
+        return {LOSS: _loss(logs), UPDATE: update}
+
+    def _test_step(self, data):
+        data = data if self._validation_batch is None else self._validation_batch
+        if keras.config.backend() != "torch":
+            return self._model.test_step(data)
+        import torch
+
+        with torch.no_grad():
+            return self._model.test_step(data)
+
+    def _pure(self, state, data):
+        *others, metrics = state
+        with keras.StatelessScope(list(zip(self._model.optimizer.variables, state[2]))):
+            update = self._counter()
+        logs, state = self._train_step((*others, self._fresh(metrics)), data)
+        if self._after:
+            data = data if self._validation_batch is None else self._validation_batch
+            logs, _ = self._model.test_step((*state[:2], self._fresh(state[3])), data)
+        return {LOSS: _loss(logs), UPDATE: update}, state
+
+    def _fresh(self, metrics):
+        variables = self._model.metrics_variables
+        with keras.StatelessScope(list(zip(variables, metrics))) as scope:
+            self._model.reset_metrics()
+        return [scope.get_current_value(variable) for variable in variables]
+
+
+def _loss(logs):
+    if not isinstance(logs, dict) or LOSS not in logs:
+        received = sorted(logs) if isinstance(logs, dict) else logs
+        raise ValueError(
+            "The model's `train_step` must return a dict with the entry 'loss', the number that "
+            f"the range test follows. Received: {received!r}"
+        )
+    return logs[LOSS]
+
+
+def _tensor(value):
+    return None if value is None else ops.convert_to_tensor(value)

@@ -1,0 +1,148 @@
+"""What a range test found."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_lr.finder.peak import peak_factor
+from keras_lr.finder.rules import DEFAULT, RULES
+
+_ADVICE = {
+    "ok": "The loss fell, and rose again or levelled off.",
+    "still falling": "The loss was still falling at the last rate: give a higher end=….",
+    "never fell": "The loss never fell clearly: give more repeats=… or num_steps=…, a larger "
+    "batch_size=… or a lower start=…, and see whether the model learns at all.",
+    "diverged at once": "The loss diverged from the beginning: give a lower start=….",
+    "too few points": "There are too few finite losses to judge: give more num_steps=….",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class RangeTest:
+    """What `range_test` found; nothing in it can be assigned.
+
+    `learning_rates`, `losses` and `smoothed` are float64 arrays of one length, one entry per update
+    with a finite loss; of several repeats, their mean. `suggestions` has a rate (or None) per rule:
+    `minimum` (a tenth of the rate at the lowest loss), `valley`, `steepest`, `slide` and `balanced`
+    = √(minimum · valley). `suggestion` is the peak rate to train with, the default rule's, or the
+    best run's after `verify`; **it is meant for a schedule that goes to zero, linearly or as a
+    cosine**, see `suggestion_for`. `interval` is the lowest and highest suggestion of the
+    repeats, or None where there is nothing to compare. `status` says why there may be none:
+
+    * `"ok"`: the loss fell, and rose again or levelled off;
+    * `"still falling"` (to the last rate, which was too low), `"never fell"`, `"diverged at once"`
+      (the first rate was too high), `"too few points"`: there is no suggestion, and `advice` says
+      what to do.
+
+    `repeats` are the single curves, and `evidence` pairs of rate and final loss from `verify`.
+    """
+
+    learning_rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    suggestions: dict
+    suggestion: float
+    interval: tuple
+    status: str
+    repeats: tuple = field(default=(), repr=False)
+    evidence: tuple = ()
+
+    @classmethod
+    def of(cls, curve, repeats):
+        """Reads suggestions off the mean curve, and the interval off the single ones."""
+        status = curve.status()
+        suggestions = dict.fromkeys(RULES)
+        suggestion, interval = None, None
+        if status == "ok":
+            suggestions = _apply(RULES, curve)
+            singles = [c for c in repeats if c.status() == "ok"]
+            rates = sorted(filter(None, (DEFAULT(c.rates, c.smoothed) for c in singles)))
+            if rates:
+                # Of an even number the lower middle one: a rate too low costs less.
+                suggestion = rates[(len(rates) - 1) // 2]
+            # Repeats that are all alike, from data in one order, say nothing of chance.
+            alike = all(np.array_equal(c.losses, singles[0].losses) for c in singles)
+            if rates and not alike:
+                interval = rates[0], rates[-1]
+        arrays = [_frozen(a) for a in (curve.rates, curve.losses, curve.smoothed)]
+        return cls(*arrays, suggestions, suggestion, interval, status, tuple(repeats))
+
+    @property
+    def advice(self):
+        """What the status means and what to do, in a sentence."""
+        return _ADVICE[self.status]
+
+    def suggestion_for(self, schedule, total_steps=None):
+        """Returns the peak rate for the schedule that will be used, or None without a suggestion.
+
+        The more a schedule anneals, the higher its best peak: constant : warmup-stable-decay :
+        linear or cosine to zero = ½ : 1 : 2. `suggestion` is meant for the last, so that it is
+        returned as it is there, halved for warmup-stable-decay, and quartered for a constant rate
+        or a schedule that does not fall below half of its peak. Between these it follows the mean
+        m of the schedule over its length, in parts of its peak: 2^((0.5 − m)/0.35).
+
+        Only the shape of `schedule` counts; a Keras schedule, a number or a function of the step
+        will do. `total_steps`, the length of the run, is by default the schedule's own; one that
+        has none is taken for a constant.
+
+        >>> from keras_lr.finder.curve import Curve
+        >>> from keras_lr.schedules import Constant, LinearToZero, WarmupStableDecay
+        >>> arrays = np.ones(2), np.ones(2), np.ones(2)
+        >>> found = RangeTest(*arrays, {}, 0.1, None, "ok")
+        >>> [round(found.suggestion_for(s), 3) for s in (LinearToZero(1.0, 1000), Constant(1.0))]
+        [0.1, 0.025]
+        >>> round(found.suggestion_for(WarmupStableDecay(1.0, 1000)), 2)
+        0.05
+        """
+        factor = peak_factor(schedule, total_steps)
+        return None if self.suggestion is None else self.suggestion * factor
+
+    def to_dict(self):
+        """Returns everything as JSON can hold it.
+
+        >>> import json
+        >>> arrays = np.ones(2), np.ones(2), np.ones(2)
+        >>> found = RangeTest(*arrays, {"minimum": None}, None, None, "never fell")
+        >>> json.loads(json.dumps(found.to_dict()))["status"]
+        'never fell'
+        """
+        return {
+            "learning_rates": self.learning_rates.tolist(),
+            "losses": self.losses.tolist(),
+            "smoothed": self.smoothed.tolist(),
+            "suggestions": dict(self.suggestions),
+            "suggestion": self.suggestion,
+            "interval": None if self.interval is None else list(self.interval),
+            "status": self.status,
+            "repeats": [
+                {"learning_rates": c.rates.tolist(), "losses": c.losses.tolist()}
+                for c in self.repeats
+            ],
+            # JSON has no infinity: a run that diverged has no loss.
+            "evidence": [[rate, s if math.isfinite(s) else None] for rate, s in self.evidence],
+        }
+
+    def plot(self, ax=None):
+        """Draws the losses over the rates, with the suggestions marked; returns the axes."""
+        from keras_lr.plotting.sweep import plot_sweep
+
+        return plot_sweep(self, ax)
+
+    def __repr__(self):
+        rate = "None" if self.suggestion is None else f"{self.suggestion:.3g}"
+        interval = ""
+        if self.interval is not None:
+            interval = f", interval=({self.interval[0]:.3g}, {self.interval[1]:.3g})"
+        points = len(self.losses)
+        return f"RangeTest(suggestion={rate}{interval}, status={self.status!r}, {points} points)"
+
+
+def _apply(rules, curve):
+    return {name: rule(curve.rates, curve.smoothed) for name, rule in rules.items()}
+
+
+def _frozen(array):
+    array = np.array(array, dtype="float64")
+    array.flags.writeable = False
+    return array

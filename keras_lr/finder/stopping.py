@@ -1,0 +1,69 @@
+"""When a trial is over: asked after each update, with its loss."""
+
+import math
+import statistics
+
+from keras_lr.finder.curve import LEVEL, RunningMean
+
+# A loss has diverged where it stands above its best by this many times what it had fallen,
+_RISE = 2.0
+# a fall being at least so many standard deviations of a batch's loss.
+_LEAST_FALL = 3.0
+# After so many losses in a row that are no numbers there will be no more.
+_NON_FINITE_IN_A_ROW = 5
+
+
+class AfterUpdates:
+    """Ends a trial after a number of updates, or where losses have ceased to be numbers."""
+
+    def __init__(self, most):
+        self.most, self.count, self.diverged = most, 0, False
+        self._non_finite = 0
+
+    def add(self, loss):
+        """Takes the loss of one more update; returns whether the trial is over."""
+        self.count += 1
+        self._non_finite = 0 if math.isfinite(loss) else self._non_finite + 1
+        self.diverged = self._non_finite >= _NON_FINITE_IN_A_ROW
+        return self.diverged or self.count >= self.most
+
+
+class AfterDivergence(AfterUpdates):
+    """Ends a sweep where the loss has diverged, or from `planned` updates on has ceased to fall.
+
+    It has diverged where `smoothed − best > 2 · max(initial − best, 3 · noise)`, safe for negative
+    losses; `initial` and `noise` are mean and deviation of the first `head` losses. A sweep of
+    `planned` updates goes on, up to twice as long, while it has fallen within the last twentieth.
+
+    >>> rule = AfterDivergence(planned=6, head=2, beta=0.0)
+    >>> [rule.add(loss) for loss in (-1.0, -1.0, -3.0, -2.0, 0.9, 1.1)]
+    [False, False, False, False, False, True]
+    >>> rule.diverged
+    True
+    """
+
+    def __init__(self, planned, head, beta):
+        super().__init__(2 * planned)
+        self._planned, self._head = planned, head
+        self._mean, self._first = RunningMean(beta), []
+        self._best, self._reached, self._fell_at = math.inf, math.inf, 0
+
+    def add(self, loss):
+        over = super().add(loss)
+        if not math.isfinite(loss):
+            return over
+        mean = self._mean.add(loss)
+        self._best = min(self._best, mean)
+        if len(self._first) < self._head:
+            self._first.append(loss)
+            self._reached = self._best
+            return over
+        initial = statistics.fmean(self._first)
+        fall = initial - self._best
+        # A gain of less than that is what the mean still owes to losses that have levelled off.
+        if self._best < self._reached - LEVEL * fall:
+            self._reached, self._fell_at = self._best, self.count
+        scale = max(fall, _LEAST_FALL * statistics.pstdev(self._first))
+        self.diverged |= mean - self._best > _RISE * scale
+        falls_no_more = self._fell_at <= self.count - max(self._head // 2, 1)
+        return over or self.diverged or (self.count >= self._planned and falls_no_more)

@@ -1,0 +1,83 @@
+"""`verify=`: short runs of the planned schedule at rates around the suggestion."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_lr import checks
+from keras_lr.finder.stopping import AfterUpdates
+from keras_lr.schedules import LinearDecay, Stretch
+from keras_lr.schedules.function import as_schedule
+
+# The plateau of good rates is about two octaves wide: further apart, one might be missed.
+_FACTOR = 3.0
+
+
+def planned_schedule(schedule, num_steps):
+    """Returns the shape of a schedule, its peak 1, over `num_steps` updates; None is linear to 0.
+
+    >>> planned_schedule(None, 4).rates(5).tolist()
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    >>> planned_schedule(LinearDecay(0.2, 1000), 4).rates(5).round(6).tolist()
+    [1.0, 0.75, 0.5, 0.25, 0.0]
+    """
+    if schedule is None:
+        return LinearDecay(1.0, num_steps)
+    schedule = as_schedule("schedule", schedule).resolve(total_steps=num_steps)
+    if schedule.length:
+        schedule = Stretch(schedule, num_steps / schedule.length)
+    peak = float(np.max(schedule.rates(num_steps)))
+    if peak <= 0:
+        checks.refuse("schedule", "a schedule with rates above 0", schedule)
+    return schedule * (1.0 / peak)
+
+
+def next_rate(first, scores):
+    """Returns the rate to try next, from the scores of those that were tried, lower being better.
+
+    The first, three times it, a third of it; then on in the direction of the best, or if that has
+    neighbours on both sides, between it and the better of them.
+
+    >>> next_rate(0.1, {}), next_rate(0.1, {0.1: 2.0}), next_rate(0.3, {0.3: 2.0, 0.9: 3.0})
+    (0.1, 0.30000000000000004, 0.09999999999999999)
+    >>> round(next_rate(0.1, {0.1: 2.0, 0.3: 1.0}), 12)
+    0.9
+    """
+    if not scores:
+        return first
+    tried = sorted(scores)
+    best = min(tried, key=scores.get)
+    place = tried.index(best)
+    if place == len(tried) - 1 and scores[best] < math.inf:
+        return best * _FACTOR
+    if place == 0:
+        return best / _FACTOR
+    beside = min(tried[place - 1], tried[place + 1], key=scores.get)
+    return math.sqrt(best * beside)
+
+
+def verified(result, trials, shape, runs, num_steps, seed, progress):
+    """Returns `result` with the best rate of `runs` runs as its suggestion, and the evidence."""
+    scores, errors = {}, {}
+    for _ in range(runs):
+        rate = next_rate(result.suggestion, scores)
+        base = shape * rate
+        rule = AfterUpdates(num_steps)
+        _, losses = trials.run(base, rule, seed, progress.of(num_steps, base))
+        scores[rate], errors[rate] = _score(losses, rule.diverged)
+    best = min(scores, key=scores.get)
+    # What is no worse than chance has it is as good: the lowest of these.
+    limit = scores[best] + errors[best]
+    chosen = min((rate for rate in scores if scores[rate] <= limit), default=None)
+    chosen = chosen if scores[best] < math.inf else None
+    evidence = tuple(sorted(scores.items()))
+    return dataclasses.replace(result, suggestion=chosen, evidence=evidence)
+
+
+def _score(losses, diverged):
+    """Returns the mean of the last fifth of the losses, and its standard error."""
+    last = losses[-max(len(losses) // 5, 2) :]
+    if diverged or not np.all(np.isfinite(last)):
+        return math.inf, 0.0
+    return float(np.mean(last)), float(np.std(last) / math.sqrt(len(last)))

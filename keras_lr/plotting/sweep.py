@@ -1,0 +1,88 @@
+"""The picture of a range test: the loss over the rates, and what was read off it."""
+
+import numpy as np
+
+from keras_lr.plotting.axes import new_axes
+
+# The rules in the order of the legend, each with its own dashes: colour is not all there is.
+_RULES = {
+    "minimum": ("tab:red", (0, (6, 2))),
+    "valley": ("tab:green", (0, (4, 2, 1, 2))),
+    "steepest": ("tab:purple", (0, (2, 2))),
+    "slide": ("tab:brown", (0, (1, 1.5))),
+}
+_CHOSEN = "tab:orange"
+_CURVE = "tab:blue"
+
+
+def plot_sweep(result, ax=None):
+    """Draws a `RangeTest`; returns the axes.
+
+    Pale: the losses of single updates, of every repeat. Bold: their running mean. Vertical lines:
+    the suggestion, and what each rule would say; shaded: the interval of the repeats. Losses far
+    above the beginning are cut off.
+
+    >>> import numpy as np
+    >>> from keras_lr.finder import RangeTest
+    >>> from keras_lr.finder.curve import Curve
+    >>> from matplotlib.figure import Figure
+    >>> rates = np.geomspace(1e-4, 1.0, 40)
+    >>> losses = 2.0 - 0.1 * np.log(rates / 1e-4) + (rates > 0.5) * 9.0
+    >>> curve = Curve(rates, losses, head=4, cut_short=True)
+    >>> ax = plot_sweep(RangeTest.of(curve, [curve]), Figure().subplots())
+    >>> ax.get_xlabel(), ax.get_ylabel(), ax.get_xscale()
+    ('learning rate', 'loss', 'log')
+    """
+    ax = new_axes() if ax is None else ax
+    ax.set_xscale("log")
+    for i, curve in enumerate(result.repeats):
+        style = {"color": _CURVE, "alpha": 0.35, "linewidth": 0.9}
+        ax.plot(curve.rates, curve.losses, label=None if i else "loss of each update", **style)
+    rates, smoothed = result.learning_rates, result.smoothed
+    ax.plot(rates, smoothed, color=_CURVE, linewidth=2.2, label="running mean")
+    if result.interval is not None:
+        low, high = result.interval
+        label = f"interval {low:.2g} to {high:.2g}"
+        ax.axvspan(low, high, color=_CHOSEN, alpha=0.18, linewidth=0, label=label)
+    for name, (color, dashes) in _RULES.items():
+        rate = result.suggestions.get(name)
+        if rate is not None:
+            style = {"color": color, "linestyle": dashes, "linewidth": 1.1}
+            ax.axvline(rate, label=f"{name} {rate:.2g}", **style)
+    if result.suggestion is not None:
+        _mark_suggestion(ax, result)
+    ax.set(xlabel="learning rate", ylabel="loss")
+    ax.set_title(_title(result), fontsize="medium")
+    ax.grid(True, alpha=0.3)
+    ax.margins(x=0.01)
+    if len(smoothed):
+        ax.set_ylim(*_limits(result))
+    ax.legend(fontsize="small", loc="upper left")
+    return ax
+
+
+def _mark_suggestion(ax, result):
+    rate, label = result.suggestion, f"suggestion {result.suggestion:.2g}"
+    if result.evidence:
+        label += f" (best of {len(result.evidence)} runs)"
+    ax.axvline(rate, color=_CHOSEN, linewidth=2.0, label=label)
+    height = np.interp(np.log(rate), np.log(result.learning_rates), result.smoothed)
+    style = {"facecolors": _CHOSEN, "edgecolors": "white", "linewidths": 1.0, "zorder": 4}
+    ax.scatter([rate], [height], s=64, **style)
+
+
+def _title(result):
+    if result.suggestion is None:
+        return f"range test: {result.status}, no suggestion"
+    return f"range test: {result.status}"
+
+
+def _limits(result):
+    """Returns the losses between which everything is that matters: not how high it went at last."""
+    first = [curve.losses[: curve.head] for curve in result.repeats]
+    first = np.concatenate(first) if first else result.losses[:1]
+    low = min(float(np.min(result.smoothed)), *(float(np.min(c.losses)) for c in result.repeats))
+    # What an update after the break brings by luck may lie far below: the picture has room for it.
+    high = float(np.max(first))
+    room = (high - low) or abs(high) or 1.0
+    return low - 0.08 * room, high + 0.65 * room

@@ -1,0 +1,242 @@
+"""The pure parts of the range test: curves, the end of a sweep, rules, the result, its picture."""
+
+import dataclasses
+import json
+
+import matplotlib
+import numpy as np
+import pytest
+
+from keras_lr.finder.curve import Curve, smooth
+from keras_lr.finder.result import RangeTest
+from keras_lr.finder.rules import RULES
+from keras_lr.finder.rules.subsequence import valley
+from keras_lr.finder.stopping import AfterDivergence
+from keras_lr.finder.verification import next_rate
+from keras_lr.schedules import (
+    Constant,
+    CosineDecay,
+    LinearDecay,
+    LinearToZero,
+    WarmupStableDecay,
+)
+
+matplotlib.use("Agg")
+
+RATES = 1e-7 * 1e9 ** (np.arange(200) / 99)
+
+
+def quadratic(curvature, noise=0.0, seed=0, beta=0.85, offset=0.0):
+    """Returns the curve of gradient descent on `curvature/2 · w²`, as a sweep would record it."""
+    rng, weight, losses = np.random.default_rng(seed), 1.4, []
+    rule = AfterDivergence(100, 10, beta)
+    for rate in RATES:
+        losses.append(0.5 * curvature * weight**2 * (1 + noise * rng.normal()) + offset)
+        if rule.add(losses[-1]):
+            break
+        weight -= rate * curvature * weight
+    return Curve(RATES[: len(losses)], np.array(losses), 10, beta, rule.diverged)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_default_suggestion_on_noisy_quadratics(seed):
+    curvature = 10.0 ** np.random.default_rng(seed).uniform(-2, 2)
+    curve = quadratic(curvature, noise=0.15, seed=seed)
+    found = RangeTest.of(curve, [curve])
+    assert found.status == "ok"
+    assert 0.05 / curvature < found.suggestion < 2.0 / curvature
+
+
+def test_a_loss_that_is_shifted_below_zero_gives_the_same_suggestion():
+    plain, shifted = quadratic(1.0), quadratic(1.0, offset=-1000.0)
+    assert len(plain.losses) == len(shifted.losses)
+    for rule in RULES.values():
+        one, other = (rule(c.rates, c.smoothed) for c in (plain, shifted))
+        assert (one is None) == (other is None)
+        assert one is None or one == pytest.approx(other, rel=1e-6)
+
+
+def test_the_mean_has_no_bias_at_the_beginning():
+    losses = np.random.default_rng(0).normal(5.0, 0.1, size=50)
+    weights = 0.9 ** np.arange(50)[::-1]
+    expected = [np.sum(weights[-i:] * losses[:i]) / np.sum(weights[-i:]) for i in range(1, 51)]
+    np.testing.assert_allclose(smooth(losses, 0.9), expected, rtol=1e-12)
+
+
+def longest_falling(losses):
+    """Returns the length of the longest falling subsequence, by trying all of them."""
+    best = 0
+    for mask in range(1 << len(losses)):
+        chosen = [x for i, x in enumerate(losses) if mask >> i & 1]
+        if all(b < a for a, b in zip(chosen, chosen[1:])):
+            best = max(best, len(chosen))
+    return best
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_valley_lies_in_a_longest_falling_subsequence(seed):
+    losses = np.random.default_rng(seed).normal(size=13)
+    losses[0] = 10.0
+    rates = np.geomspace(1e-3, 1.0, 13)
+    padded_rates = np.concatenate([rates, 2.0 + np.arange(5)])
+    found = valley(padded_rates, np.concatenate([losses, np.full(5, 9.0)]))
+    inner = losses[1:]
+    behind = np.flatnonzero(inner < inner[0] - 0.01 * (inner[0] - inner.min()))
+    begin = behind[0] if len(behind) else len(inner)
+    inner = inner[begin:]
+    length = longest_falling(inner)
+    if length < 3:
+        assert found is None
+        return
+    place, at = length // 3 + length // 6, int(np.flatnonzero(rates[1 + begin :] == found)[0])
+    before = max(longest_falling([x for x in inner[:at] if x > inner[at]]), 0)
+    after = longest_falling([x for x in inner[at + 1 :] if x < inner[at]])
+    assert before >= place and before + 1 + after == length
+
+
+@pytest.mark.parametrize(
+    "losses, status",
+    [
+        (np.full(100, 2.0), "never fell"),
+        (2.0 + 0.1 * np.random.default_rng(3).normal(size=100), "never fell"),
+        (np.maximum(np.linspace(2.0, 0.0, 100), 1.0), "ok"),
+        (np.linspace(2.0, 1.0, 100), "still falling"),
+        (np.linspace(2.0, 1.0, 7), "too few points"),
+        (np.array([]), "too few points"),
+        (np.r_[np.full(50, 2.0), np.linspace(2, 1, 30), np.linspace(1, 9, 20)], "ok"),
+    ],
+    ids=["flat", "noise", "level", "falling", "few", "none", "valley"],
+)
+def test_the_status_says_what_was_seen(losses, status):
+    curve = Curve(np.geomspace(1e-7, 100, len(losses)) if len(losses) else losses, losses, 10)
+    found = RangeTest.of(curve, [curve])
+    assert found.status == status
+    assert (found.suggestion is not None) == (status == "ok")
+    assert found.advice.startswith("The") and RULES.keys() == found.suggestions.keys()
+
+
+def test_noise_is_seldom_taken_for_a_fall():
+    noise = np.random.default_rng(0).normal(size=(200, 100))
+    fell = [Curve(RATES[:100], 2.0 + row, 10).status() != "never fell" for row in noise]
+    assert 0 < np.mean(fell) < 0.1
+
+
+def test_divergence_at_once_is_told_from_never_falling():
+    losses = np.r_[2.0, 2.1, 4.0, np.geomspace(8, 1e6, 12)]
+    curve = Curve(RATES[:15], losses, 10, cut_short=True)
+    assert curve.status() == "diverged at once"
+
+
+def test_the_sweep_goes_on_while_the_loss_falls_and_ends_when_it_levels_off():
+    falling, level = (AfterDivergence(100, 10, 0.85) for _ in range(2))
+    steps = np.arange(300)
+    ended = [
+        next(i for i, x in enumerate(f) if rule.add(x)) + 1
+        for rule, f in (
+            (falling, 5.0 - 0.01 * steps),
+            (level, np.maximum(5.0 - 0.05 * steps, 1.0)),
+        )
+    ]
+    assert ended[0] == 200 and 100 <= ended[1] <= 105
+    assert not falling.diverged and not level.diverged
+
+
+def test_five_losses_in_a_row_that_are_no_numbers_end_the_sweep():
+    rule = AfterDivergence(100, 10, 0.85)
+    losses = [1.0, np.nan, np.inf, 1.0, *[np.nan] * 5]
+    assert [rule.add(loss) for loss in losses].index(True) == 8
+    assert rule.diverged
+
+
+def test_the_search_of_rates_finds_the_best_of_a_parabola():
+    scores, best = {}, 0.7
+    for _ in range(6):
+        rate = next_rate(0.01, scores)
+        assert rate not in scores
+        scores[rate] = np.log(rate / best) ** 2
+    assert abs(np.log(min(scores, key=scores.get) / best)) < np.log(2.0)
+
+
+def test_the_search_goes_down_from_rates_that_diverge():
+    scores = {}
+    for _ in range(4):
+        rate = next_rate(1.0, scores)
+        scores[rate] = 1.0 if rate < 0.05 else np.inf
+    assert min(scores) < 0.05
+
+
+def test_the_interval_is_what_the_repeats_say_and_the_suggestion_the_lower_middle():
+    curves = [quadratic(c) for c in (0.5, 1.0, 4.0, 8.0)]
+    singles = sorted(RangeTest.of(c, [c]).suggestion for c in curves)
+    found = RangeTest.of(curves[1], curves)
+    assert found.interval == (singles[0], singles[-1])
+    assert found.suggestion == singles[1]
+    assert RangeTest.of(curves[0], curves[:1]).interval is None
+    assert RangeTest.of(curves[0], [curves[0]] * 3).interval is None
+
+
+def test_the_result_cannot_be_changed_and_goes_through_json():
+    curve = quadratic(1.0)
+    found = dataclasses.replace(RangeTest.of(curve, [curve]), evidence=((0.1, np.inf), (0.2, 1.0)))
+    with pytest.raises(dataclasses.FrozenInstanceError, match="suggestion"):
+        found.suggestion = 1.0
+    with pytest.raises(ValueError, match="read-only"):
+        found.losses[0] = 1.0
+    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert told["suggestion"] == found.suggestion and told["evidence"] == [[0.1, None], [0.2, 1.0]]
+    assert told["losses"] == found.losses.tolist()
+    assert f"{found.suggestion:.3g}" in repr(found)
+
+
+@pytest.mark.parametrize(
+    "schedule, factor, tolerance",
+    [
+        (LinearToZero(1.0, 1000), 1.0, 1e-2),
+        (LinearDecay(0.2, 100), 1.0, 1e-2),
+        (CosineDecay(3.0, 1000), 1.0, 1e-2),
+        (WarmupStableDecay(1.0, 1000), 0.5, 0.05),
+        (Constant(0.3), 0.25, 0),
+        (0.3, 0.25, 0),
+        (LinearToZero(1.0, "100%"), 1.0, 1e-2),
+    ],
+    ids=repr,
+)
+def test_the_peak_for_a_schedule_depends_on_how_it_anneals(schedule, factor, tolerance):
+    curve = quadratic(1.0)
+    found = RangeTest.of(curve, [curve])
+    assert found.suggestion_for(schedule) == pytest.approx(factor * found.suggestion, rel=tolerance)
+
+
+def test_without_a_suggestion_there_is_none_for_a_schedule():
+    curve = Curve(RATES[:3], np.ones(3), 10)
+    assert RangeTest.of(curve, [curve]).suggestion_for(Constant(1.0)) is None
+
+
+def test_the_picture_shows_curve_suggestions_and_interval():
+    from matplotlib.figure import Figure
+
+    curves = [quadratic(c, noise=0.1) for c in (0.5, 4.0)]
+    found = RangeTest.of(curves[0], curves)
+    axes = Figure().subplots()
+    assert found.plot(axes) is axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("learning rate", "loss")
+    assert axes.get_xscale() == "log"
+    drawn = {line.get_label(): line for line in axes.get_lines()}
+    np.testing.assert_array_equal(drawn["running mean"].get_ydata(), found.smoothed)
+    for name in ("minimum", "valley", "steepest"):
+        [label] = [label for label in drawn if label.startswith(name)]
+        assert drawn[label].get_xdata()[0] == found.suggestions[name]
+    assert any(label.startswith("suggestion") for label in drawn)
+    [shaded] = axes.patches
+    assert shaded.get_x() == pytest.approx(found.interval[0])
+    # What the loss did after it had diverged does not hide where it fell.
+    assert axes.get_ylim()[1] < found.smoothed.max()
+
+
+def test_the_picture_of_no_suggestion_says_so():
+    from matplotlib.figure import Figure
+
+    for losses in (np.array([]), np.full(40, 2.0)):
+        curve = Curve(RATES[: len(losses)], losses, 10)
+        axes = RangeTest.of(curve, [curve]).plot(Figure().subplots())
+        assert axes.get_title().endswith("no suggestion")
