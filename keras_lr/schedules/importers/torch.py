@@ -229,16 +229,10 @@ TRANSLATIONS = {
 _NOT_FIRST = ("SequentialLR", "ChainedScheduler", "OneCycleLR", "CyclicLR")
 _NOT_LATER = ("SequentialLR", "ChainedScheduler", "OneCycleLR", "MultiplicativeLR")
 # Those that multiply the rate they find, whatever it is; the others overwrite it.
-_FACTORS = {
-    "MultiplicativeLR": _multiplicative,
-    "StepLR": _step,
-    "MultiStepLR": _multi_step,
-    "ConstantLR": _constant,
-    "LinearLR": _linear,
-    "ExponentialLR": _exponential,
-    "PolynomialLR": _polynomial,
-    "CosineAnnealingLR": _falling_cosine,
-}
+_MULTIPLYING = ("MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR")
+_MULTIPLYING += ("ExponentialLR", "PolynomialLR")
+_FACTORS = {name: TRANSLATIONS[name] for name in _MULTIPLYING}
+_FACTORS["CosineAnnealingLR"] = _falling_cosine
 REFUSALS = {
     "ReduceLROnPlateau": (
         "`ReduceLROnPlateau` follows a metric and is no function of time: use the callback "
