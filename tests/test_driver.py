@@ -117,9 +117,26 @@ def test_rates_that_somebody_else_writes_are_recorded_and_warned_about():
         assert recorder.learning_rate.tolist() == [0.4, 0.4, 0.2, 0.2, 0.1, 0.1]
         np.testing.assert_allclose(recorder.learning_rate, rates_of(model), atol=2e-6)
     plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1)
-    with pytest.warns(UserWarning, match="Somebody else writes the learning rate of"):
+    message = "Keras' LearningRateScheduler writes the learning rate beside ReduceLROnPlateau of"
+    with pytest.warns(UserWarning, match=message) as found:
         unit_gradient.fit(model, 2, 3, [unit_gradient.Feed([1.0] * 3), theirs, plateau, recorder])
+    assert sum("learning rate" in str(warning.message) for warning in found) == 1
     np.testing.assert_allclose(recorder.learning_rate, rates_of(model, 6), atol=2e-6)
+    write = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: setattr(
+            model.optimizer, "learning_rate", 0.3 - epoch / 9
+        )
+    )
+    with pytest.warns(UserWarning, match="Somebody else writes the learning rate of"):
+        unit_gradient.fit(model, 2, 2, [write, plateau])
+
+
+def test_keras_callbacks_that_would_fail_in_mid_training_are_refused():
+    model = unit_gradient.build(keras.optimizers.SGD(schedules.Constant(0.4)))
+    theirs = keras.callbacks.ReduceLROnPlateau("loss")
+    with pytest.raises(ValueError, match="Keras' ReduceLROnPlateau cannot write the rate of an"):
+        unit_gradient.fit(model, 2, 1, [theirs, callbacks.Warmup(2)])
+    assert unit_gradient.applied(model).size == 0
 
 
 def test_training_on_a_batch_in_between_leaves_the_fit_alone():

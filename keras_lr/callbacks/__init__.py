@@ -1,5 +1,6 @@
 """Callbacks that drive the learning rate together: one base, any number of factors."""
 
+from keras_lr.callbacks.backup import TrainingBackup
 from keras_lr.callbacks.base import (
     Controller,
     ControllerState,

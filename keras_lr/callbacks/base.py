@@ -1,6 +1,5 @@
 """What our callbacks share: joining the driver, watching a metric, taking pure decisions."""
 
-import logging
 import math
 from typing import NamedTuple
 
@@ -8,14 +7,17 @@ import keras
 
 from keras_lr import checks
 from keras_lr.callbacks import fit_call
+from keras_lr.callbacks.by_hand import ByHand
 from keras_lr.callbacks.driver import Driver
+from keras_lr.callbacks.memory import Remembering, file_path
+from keras_lr.callbacks.messages import tell, verbosity
 from keras_lr.schedules.fields import resolved
 
 _UP = ("accuracy", "acc", "auc", "precision", "recall", "f1", "iou", "dice", "r2", "bleu")
 _DOWN = ("loss", "error", "mse", "mae", "mape", "msle", "rmse", "perplexity", "divergence")
 
 
-class RateCallback(keras.callbacks.Callback):
+class RateCallback(ByHand, Remembering, keras.callbacks.Callback):
     """The base of all callbacks that have to do with the rate.
 
     `schedule` is a pure function of the fit's clock, or None; `follows_metrics` tells that
@@ -104,7 +106,7 @@ class Controller(RateCallback):
     follows_metrics = True
     start_from_epoch = 0
 
-    def __init__(self, monitor, verbose=0, on_train_end="keep"):
+    def __init__(self, monitor, verbose=0, on_train_end="keep", state_path=None):
         super().__init__()
         if not isinstance(monitor, str):
             checks.refuse("monitor", "a string, the name of a metric", monitor)
@@ -112,6 +114,7 @@ class Controller(RateCallback):
         self.verbose = verbosity("verbose", verbose)
         ends = checks.Choice(("keep", "restore_initial"))
         self.restores_initial = ends("on_train_end", on_train_end) == "restore_initial"
+        self.state_path = file_path("state_path", state_path)
         self.state = self.start()
 
     def start(self):
@@ -140,9 +143,10 @@ class Controller(RateCallback):
         value = (logs or {}).get(self.monitor)
         if value is None:
             self._miss(epoch, logs or {})
-            return
-        self._seen = True
-        self.observe(epoch, float(value))
+        else:
+            self._seen = True
+            self.observe(epoch, float(value))
+        self.driver.remember(self, epoch + 1)
 
     def observe(self, epoch, value):
         """Takes one value of the metric and applies what follows from it."""
@@ -174,19 +178,6 @@ class Controller(RateCallback):
         )
 
 
-def verbosity(name, value):
-    """The kind of an argument: 0 or 1 or more, or as a boolean, which Keras takes too."""
-    return checks.Number(minimum=0, integer=True)(name, int(value) if value in (0, 1) else value)
-
-
-def tell(message):
-    """Says something to the user where Keras would: on the screen, or in the log."""
-    if keras.config.is_interactive_logging_enabled():
-        print("\n" + message)
-    else:
-        logging.getLogger("keras_lr").info(message)
-
-
 def _validates_after(epoch, model):
     """Tells whether the running `fit` is to validate after a later epoch (`validation_freq`)."""
     for frame in fit_call.fits_under_way(model)[:1]:
@@ -205,8 +196,8 @@ class ProgressController(Controller):
     of its name; where neither tells, training does not begin.
     """
 
-    def __init__(self, monitor, mode="auto", verbose=0, on_train_end="keep"):
-        super().__init__(monitor, verbose, on_train_end)
+    def __init__(self, monitor, mode="auto", verbose=0, on_train_end="keep", state_path=None):
+        super().__init__(monitor, verbose, on_train_end, state_path)
         self.mode = checks.Choice(("auto", "min", "max"))("mode", mode)
         self.lower_is_better = mode != "max"
 

@@ -14,7 +14,9 @@ import keras
 
 from keras_lr.callbacks.events import Event
 from keras_lr.callbacks.fit_call import batches_per_epoch, fits_under_way
+from keras_lr.callbacks.memory import Memory
 from keras_lr.callbacks.optimizer_rate import OptimizerRate, check_optimizer, leaves
+from keras_lr.callbacks.rivals import warn_of_keras_own
 from keras_lr.schedules.units import Run
 
 _PLACE = "_keras_lr_driver"
@@ -33,6 +35,9 @@ class Driver:
         self.hooks = []
         self.rates = []
         self.events = []
+        self.memory = Memory(self.callbacks)
+        self.by_hand = False
+        self._batches = batches
         accumulation = leaves(model.optimizer)[0].gradient_accumulation_steps or 1
         epochs = (params or {}).get("epochs") or None
         self.run = Run(epochs, batches / accumulation if batches else None)
@@ -43,17 +48,46 @@ class Driver:
         driver = vars(model).get(_PLACE)
         if driver is None or driver.started or driver.params is not callback.params:
             if driver is not None:
-                if driver.rates and len(fits_under_way(model)) > 1:
-                    raise ValueError(
-                        "A `fit` inside a `fit` of the same model cannot have callbacks of "
-                        f"keras_lr of its own. Received: {type(callback).__name__}"
-                    )
-                # An interrupted fit ends without `on_train_end`.
-                driver.finish()
+                driver.make_way(callback)
             # Past the model's own `__setattr__`, which tracks what it is given.
             batches = batches_per_epoch(callback, model)
             driver = vars(model)[_PLACE] = Driver(model, callback.params, batches)
         return driver
+
+    @staticmethod
+    def attached(model):
+        """Returns the callbacks that are attached to a model, taken off to be so with another."""
+        driver = vars(model).get(_PLACE)
+        if driver is None or not driver.by_hand:
+            return []
+        if any(rate.updates_made() for rate in driver.rates):
+            raise ValueError(
+                "All callbacks of a loop must be attached before its first update: "
+                f"{driver.callbacks[0].owner} is under way. Call `detach()` to begin anew."
+            )
+        together = driver.callbacks + driver.hooks
+        for callback, state in driver.memory.given.items():
+            callback.set_state(state)
+        # Nothing was applied yet: nothing stays.
+        driver.callbacks = []
+        driver.finish()
+        return together
+
+    def make_way(self, callback):
+        """Ends what an interrupted fit has left; raises if this fit or loop is under way."""
+        fits = fits_under_way(self._model())
+        name = type(callback).__name__
+        if self.rates and len(fits) > 1:
+            raise ValueError(
+                "A `fit` inside a `fit` of the same model cannot have callbacks of keras_lr of its "
+                f"own. Received: {name}"
+            )
+        if self.by_hand and fits:
+            raise ValueError(
+                "`fit` cannot have callbacks of keras_lr while others are attached to the model: "
+                f"give all of them to `fit`, or call `detach()` first. Received: {name}"
+            )
+        self.finish()
 
     def join(self, callback):
         """Adds a callback; raises if it cannot work with those that are there."""
@@ -64,6 +98,7 @@ class Driver:
                 f"factors. Received: {type(rivals[0]).__name__} and {type(callback).__name__}. "
                 "Remove one of the two."
             )
+        self.memory.open(callback)
         # What installs itself drives something else than the rate (see hyperparameters.py).
         (self.hooks if hasattr(callback, "install") else self.callbacks).append(callback)
 
@@ -76,15 +111,21 @@ class Driver:
             return
         self.started = True
         model = self._model()
+        self._has_warned = warn_of_keras_own(model, self._writing)
         step_callbacks = [c for c in self.callbacks if c.schedule is not None]
         base = next((c.schedule for c in step_callbacks if c.sets_base), None)
         factors = [c.schedule for c in step_callbacks if not c.sets_base]
         first_update = self._first_update(epoch, needed=bool(step_callbacks or self.hooks))
+        restored = self.memory.recall(model.optimizer, epoch, self._batches)
         follows_metrics = any(c.follows_metrics for c in self.callbacks)
         for leaf in leaves(model.optimizer):
             self.rates.append(OptimizerRate(leaf, base, factors, first_update))
         installed = [rate.install(model, follows_metrics) for rate in self.rates]
         installed += [hook.install(rate) for hook in self.hooks for rate in self.rates]
+        if restored:
+            for rate in self.rates:
+                rate.set(*self._dialled(self.callbacks))
+        self.memory.begin(self.rates, epoch, restored)
         if any(installed) or any(rate.may_be_stale() for rate in self.rates):
             # What was traced before knows nothing of it.
             model.make_train_function(force=True)
@@ -95,12 +136,19 @@ class Driver:
         # interrupted: `finish` would have taken this away. `train_on_batch` may ask as it likes.
         model = self._model()
         caller = sys._getframe(1)
-        if caller.f_code.co_name == "fit" and fits_under_way(model) == [caller]:
+        alone = caller.f_code.co_name == "fit" and fits_under_way(model) == [caller]
+        if alone and not self.by_hand:
             self.finish()
         return type(model).make_train_function(model, force=force)
 
+    def remember(self, callback, epoch):
+        """Keeps the state of a callback that has decided what follows from `epoch` epochs."""
+        self.memory.keep(callback, self.rates, epoch)
+
     def end_epoch(self, batch, epoch):
         """Sees to the clock after an epoch, of which `batch` was the last that Keras began."""
+        if self.by_hand:
+            return
         # Where the end of the data comes unforeseen, Keras begins a batch that there is not, and
         # TensorFlow's compiled step counts it as an update before it finds out.
         model = self._model()
@@ -141,7 +189,7 @@ class Driver:
     def adopt_foreign_writes(self):
         """Takes what somebody else has written as the base; returns whether anybody had."""
         foreign = [rate.name for rate in self.rates if rate.adopt_foreign_write()]
-        if foreign and any(c.follows_metrics or c.schedule is not None for c in self.callbacks):
+        if foreign and self._writing and not self._has_warned:
             warnings.warn(
                 f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "
                 "callbacks of keras_lr, perhaps Keras' LearningRateScheduler or ReduceLROnPlateau. "
@@ -151,6 +199,10 @@ class Driver:
                 stacklevel=2,
             )
         return bool(foreign)
+
+    @property
+    def _writing(self):
+        return [c for c in self.callbacks if c.follows_metrics or c.schedule is not None]
 
     def _first_update(self, epoch, needed):
         if epoch == 0 or not needed:

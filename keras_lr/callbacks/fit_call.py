@@ -16,6 +16,13 @@ def fits_under_way(model):
     return frames
 
 
+def listed(model):
+    """Returns all callbacks of the running `fit`, in its order, those of Keras too."""
+    for frame in fits_under_way(model)[:1]:
+        return list(getattr(frame.f_locals.get("callbacks"), "callbacks", []))
+    return []
+
+
 def steps_per_epoch(name, value):
     """The kind of an argument: batches per epoch, "count" to read the data once, or None."""
     if value is None or (isinstance(value, str) and value == "count"):
@@ -29,8 +36,8 @@ def batches_per_epoch(callback, model):
     """Returns the batches per epoch that Keras knows or the callbacks of this `fit` were told."""
     fit = next(iter(fits_under_way(model)), None)
     given = fit.f_locals if fit else {}
-    siblings = getattr(given.get("callbacks"), "callbacks", [])
-    told = {getattr(c, "given_steps_per_epoch", None) for c in [callback, *siblings]} - {None}
+    together = [callback, *listed(model)]
+    told = {getattr(c, "given_steps_per_epoch", None) for c in together} - {None}
     known = (callback.params or {}).get("steps")
     numbers = sorted(told - {"count"} | ({known} if known else set()))
     if len(numbers) > 1:

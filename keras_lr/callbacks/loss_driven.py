@@ -88,12 +88,13 @@ class BoldDriver(ProgressController):
         mode="auto",
         verbose=0,
         on_train_end="keep",
+        state_path=None,
     ):
         self.increase = checks.Number(minimum=1)("increase", increase)
         self.decrease = checks.Number(above=0, below=1)("decrease", decrease)
         self.tolerance = checks.RATE("tolerance", tolerance)
         self.bounds = _Bounds.checked(min_lr, max_lr)
-        super().__init__(monitor, mode, verbose, on_train_end)
+        super().__init__(monitor, mode, verbose, on_train_end, state_path)
 
     def start(self):
         return BoldDriverState()
@@ -177,6 +178,7 @@ class GreedyLR(BestController):
         mode="auto",
         verbose=0,
         on_train_end="keep",
+        state_path=None,
     ):
         count, positive = (checks.Number(minimum=least, integer=True) for least in (0, 1))
         self.factor = checks.Number(above=0, below=1)("factor", factor)
@@ -185,7 +187,8 @@ class GreedyLR(BestController):
         self.cooldown = count("cooldown", cooldown)
         self.bounds = _Bounds.checked(min_lr, max_lr)
         self.reset_after = None if reset_after is None else positive("reset_after", reset_after)
-        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, verbose, on_train_end)
+        told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
+        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
 
     def start(self):
         return GreedyState()

@@ -74,12 +74,12 @@ class OptimizerRate:
         self.factors = factors
         self.begin = self.updates_done()
         self.offset = self.begin - first_update
-        self.begin_epoch()
         self.dial = None
         self._ours = self.own
         self.initial = as_written(self.own) if self._has_variable else None
         # The base is taken as scale · base + level.
         self.scale, self.level = 1.0, 0.0
+        self.begin_epoch()
         self.ledger = Ledger(self._base, factors, self.offset, *self._drawn())
 
     @property
@@ -94,8 +94,14 @@ class OptimizerRate:
         return int(read(self.optimizer.iterations))
 
     def begin_epoch(self):
-        """Takes note of what Keras has counted so far: batches, also when they accumulate."""
+        """Takes note of what there is: Keras counts batches, also when they accumulate."""
         self._counted = int(read(self.optimizer._iterations))
+        self._at_begin = (self.scale, self.level)
+
+    def standing(self):
+        """Returns what stands in the optimizer now, and did when the epoch began, as JSON."""
+        now = {"base": self.initial, "scale": self.scale, "level": self.level}
+        return {**now, "begin": list(self._at_begin)}
 
     def forget_updates_beyond(self, batches):
         """Takes one back if Keras has counted one more than there were batches in the epoch."""
@@ -142,7 +148,7 @@ class OptimizerRate:
         if self._has_variable:
             self.optimizer.learning_rate = self._in_variable()
         else:
-            self._ours = self.optimizer.learning_rate = _combined(self.own, scale, level)
+            self._ours = self.optimizer.learning_rate = combined(self.own, scale, level)
         return self.dial is not None and self.dial.set(scale, level)
 
     def _in_variable(self):
@@ -244,7 +250,8 @@ def as_written(variable):
     return float(str(np.float32(read(variable))))
 
 
-def _combined(schedule, scale, level):
+def combined(schedule, scale, level):
+    """Returns `scale · schedule + level`, of which one is 0, as a schedule that can be saved."""
     if scale == 0.0:
         return Constant(level)
     return schedule if scale == 1.0 else as_schedule("learning_rate", schedule) * scale

@@ -21,11 +21,11 @@ class BestController(ProgressController):
     and s = (k − 1) / (k + 1) weighs about k values. Values that are not finite stay out of it.
     """
 
-    def __init__(self, monitor, mode, min_delta, threshold_mode, smoothing, verbose, on_train_end):
+    def __init__(self, monitor, mode, min_delta, threshold_mode, smoothing, **options):
         self.min_delta = checks.RATE("min_delta", min_delta)
         self.threshold_mode = checks.Choice(("abs", "rel"))("threshold_mode", threshold_mode)
         self.smoothing = checks.Number(minimum=0, below=1)("smoothing", smoothing)
-        super().__init__(monitor, mode, verbose, on_train_end)
+        super().__init__(monitor, mode, **options)
 
     def averaged(self, state, value):
         """Returns the state with `value` in its mean, and the mean."""
@@ -113,6 +113,7 @@ class ReduceLROnPlateau(BestController):
         restore_best=False,
         start_from_epoch=0,
         on_train_end="keep",
+        state_path=None,
     ):
         count = checks.Number(minimum=0, integer=True)
         self.factor = checks.Number(above=0, below=1)("factor", factor)
@@ -125,7 +126,8 @@ class ReduceLROnPlateau(BestController):
         self.restore_best = restore_best
         self.start_from_epoch = count("start_from_epoch", start_from_epoch)
         self._at_best = None
-        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, verbose, on_train_end)
+        told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
+        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
 
     def start(self):
         return PlateauState()

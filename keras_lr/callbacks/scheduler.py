@@ -7,7 +7,9 @@ import keras
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.base import ControllerState, StepCallback, tell, verbosity
+from keras_lr.callbacks.base import ControllerState, StepCallback
+from keras_lr.callbacks.memory import file_path
+from keras_lr.callbacks.messages import tell, verbosity
 from keras_lr.callbacks.steps import interval
 from keras_lr.schedules import Schedule, Tabulated
 from keras_lr.schedules.evaluation import whole_periods
@@ -46,7 +48,9 @@ class LearningRateScheduler(StepCallback):
 
     sets_base = True
 
-    def __init__(self, schedule, verbose=0, *, every="epoch", steps_per_epoch=None):
+    def __init__(
+        self, schedule, verbose=0, *, every="epoch", steps_per_epoch=None, state_path=None
+    ):
         super().__init__(steps_per_epoch)
         self.planned = schedule
         self.verbose = verbosity("verbose", verbose)
@@ -57,7 +61,12 @@ class LearningRateScheduler(StepCallback):
         if self._takes_rate and not self.follows_metrics:
             required = "a function of the index alone where `every` is a number: its values are "
             checks.refuse("schedule", required + "asked for before training", schedule)
-        self.state, self._asked = ControllerState(), ()
+        self.state_path = file_path("state_path", state_path)
+        self.state, self._asked = self.start(), ()
+
+    def start(self):
+        """Returns the state before the first epoch."""
+        return ControllerState()
 
     def build(self, run):
         if self.follows_metrics:
@@ -69,7 +78,7 @@ class LearningRateScheduler(StepCallback):
         return _Held(Tabulated((asked + asked[-1:] * count)[:count]), self.every)
 
     def on_train_begin(self, logs=None):
-        self.state, self._asked = ControllerState(), ()
+        self.state, self._asked = self.start(), ()
         super().on_train_begin(logs)
         # The driver builds once more, for another length: the function is not asked again.
         self._asked = self.schedule.table.values if self.schedule is not None else ()
@@ -95,6 +104,8 @@ class LearningRateScheduler(StepCallback):
             last = np.array([max(rate.updates_done() - 1, 0)])
             key = "learning_rate" if len(rates) == 1 else f"learning_rate_{rate.name}"
             logs[key] = float(rate.ledger.at(last)[0])
+        if self.follows_metrics:
+            self.driver.remember(self, epoch + 1)
 
     def _base_rate(self):
         """Returns what `schedule` returned last, unless somebody else has written a rate since."""

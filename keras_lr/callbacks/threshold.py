@@ -45,6 +45,7 @@ class LossThreshold(Controller):
         hysteresis=0.0,
         verbose=0,
         on_train_end="keep",
+        state_path=None,
     ):
         if checks.as_number(thresholds) is not None:
             thresholds = [thresholds]
@@ -55,7 +56,7 @@ class LossThreshold(Controller):
             required = f"one more than the {len(self.thresholds)} thresholds"
             checks.refuse("learning_rates", required, learning_rates)
         self.hysteresis = checks.RATE("hysteresis", hysteresis)
-        super().__init__(monitor, verbose, on_train_end)
+        super().__init__(monitor, verbose, on_train_end, state_path)
 
     def start(self):
         return ThresholdState()

@@ -33,8 +33,16 @@ class ValidationDecay(ProgressController):
     [1.0, 1.0, 1.0, 0.5, 0.333, 1.0]
     """
 
-    def __init__(self, monitor="val_loss", mode="auto", verbose=0, on_train_end="keep"):
-        super().__init__(monitor, mode, verbose, on_train_end)
+    def __init__(
+        self,
+        monitor="val_loss",
+        mode="auto",
+        verbose=0,
+        on_train_end="keep",
+        *,
+        state_path=None,
+    ):
+        super().__init__(monitor, mode, verbose, on_train_end, state_path)
 
     def start(self):
         return ValidationDecayState()

@@ -1,0 +1,76 @@
+"""State files: what one callback remembers after each epoch, in a file that is always whole.
+
+An entry says after how many epochs and updates it was taken, and is used only with weights of that
+very moment: the file can neither run ahead of a checkpoint nor stay behind it unnoticed.
+"""
+
+import json
+import os
+
+from keras_lr.files import write_atomically
+
+_KEY, _FORMAT = "keras_lr_state", 1
+_FRESH = "or delete the file to begin with a fresh state"
+
+
+def read_entries(path, owner):
+    """Returns the entries of a state file, oldest first; None if there is no file yet.
+
+    Raises ValueError for a file that is damaged, of another callback, or of another format.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+        version, found, entries = content[_KEY], content["callback"], content["entries"]
+        for entry in entries:
+            entry["schedules"] = content["schedules"]
+            entry["epoch"] + sum(entry["iterations"]), entry["state"], entry["rates"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, TypeError) as error:
+        raise ValueError(
+            f"The state file {path} of {owner} is damaged, or no state file: put back a copy of "
+            f"it, {_FRESH}. ({type(error).__name__}: {error})"
+        ) from error
+    if version != _FORMAT:
+        raise ValueError(
+            f"The state file {path} has format {version}, and this keras_lr reads {_FORMAT}: "
+            f"install the keras_lr that wrote it, {_FRESH}."
+        )
+    if found != owner:
+        raise ValueError(
+            f"The state file {path} belongs to {found}: give each callback a `state_path` of its "
+            f"own, {_FRESH}. Received: state_path={os.fspath(path)!r} for {owner}"
+        )
+    return entries
+
+
+def write_entries(path, owner, entries):
+    """Replaces a state file in one piece."""
+    # The optimizers' own schedules are those of the whole run, and may be long tables.
+    schedules = entries[-1]["schedules"]
+    rows = [{k: v for k, v in entry.items() if k != "schedules"} for entry in entries]
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    head = json.dumps({_KEY: _FORMAT, "callback": owner, "schedules": schedules})
+    write_atomically(path, f'{head[:-1]}, "entries": [\n{lines}\n]}}\n')
+
+
+def entry_at(entries, epoch, iterations, batches, place):
+    """Returns the entry of this very moment; raises where there is none, and says which there are.
+
+    `batches` per epoch, if known: weights saved within an epoch go with the state from before it,
+    as that epoch is trained again. `place` names the file and its callback in the message.
+    """
+    for entry in reversed(entries):
+        if entry["epoch"] == epoch and len(entry["iterations"]) == len(iterations):
+            ahead = [now - then for now, then in zip(iterations, entry["iterations"])]
+            # TensorFlow counts the end of a stream of unknown length as an update, for a while.
+            if all(0 <= n < batches if batches else abs(n) <= 1 for n in ahead):
+                return entry
+    last = [f"epoch {e['epoch']} (batch {e['iterations'][0]})" for e in entries[-5:]]
+    raise ValueError(
+        f"{place} has no entry for the weights that training goes on from: {epoch} epochs and "
+        f"{iterations[0]} batches done. Its last ones: {', '.join(last) or 'none'}. Restore the "
+        "weights of one of these and call fit(initial_epoch=…) with its epoch; list callbacks "
+        f"with a `state_path` before those that save weights; {_FRESH}."
+    )
