@@ -47,6 +47,11 @@ def check_optimizer(model):
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         raise ValueError("The model must be compiled first: model.compile(optimizer=…, loss=…).")
+    if not leaves(optimizer) and model.built:
+        # A `MultiOptimizer` made of a function knows its optimizers when it is built.
+        optimizer.build(model.trainable_variables)
+    if not leaves(optimizer):
+        raise ValueError("The model must be built first, to know its optimizers: model.build(…).")
     for leaf in leaves(optimizer):
         if not hasattr(type(leaf), _HOOK):
             raise RuntimeError(
