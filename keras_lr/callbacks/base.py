@@ -101,6 +101,13 @@ class Controller(RateCallback):
     A subclass gives `start() → state` and `update(state, value, rate) → state`, NamedTuples that
     have the fields of `ControllerState`; `rate` is the one that the next update would be made
     with. Neither touches a model, so a decision is tested with a list of numbers.
+
+    `state_path` names a file of this callback alone, where its state is kept after every epoch,
+    written in one piece. A `fit` that begins at a later epoch (`initial_epoch`, or
+    `BackupAndRestore`) takes from it the state of the weights that were restored, by epochs and
+    batches done; where there is none, or the file is damaged or another's, it raises ValueError and
+    says what to do. A `fit` that begins at epoch 0 with no update done begins the file anew, and
+    says so. List the callback before the one that saves weights.
     """
 
     follows_metrics = True

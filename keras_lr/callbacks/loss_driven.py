@@ -59,7 +59,7 @@ class BoldDriver(ProgressController):
     not finite is a rise, and is not compared with afterwards. No step leads the next update's
     rate beyond `min_lr` or `max_lr`; None is a thousandth and the thousandfold of what the
     optimizer would have without this callback. Under a `MultiOptimizer` it is the smallest rate
-    that is judged.
+    that is judged. `state_path`: see `Controller`.
 
     The original also takes the step back after a rise; here training goes on from where it is.
 
@@ -144,7 +144,8 @@ class GreedyLR(BestController):
     ones: rate × `factor`, then `cooldown` are. The first value is neither. `smoothing` averages
     the metric as in `ReduceLROnPlateau`: without it noise makes new bests rare, and the rate only
     falls. `min_lr` and `max_lr` are as in `BoldDriver`. After `reset_after` evaluations in a row
-    that found the rate at its lower bound, factor and memory begin anew.
+    that found the rate at its lower bound, factor and memory begin anew. `state_path`: see
+    `Controller`.
 
     >>> from keras_lr.callbacks import GreedyLR
     >>> rule = GreedyLR(factor=0.5, patience=2, mode="min")

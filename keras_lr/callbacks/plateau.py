@@ -85,7 +85,9 @@ class ReduceLROnPlateau(BestController):
     and savers before this callback: an epoch that was undone cannot be counted afterwards.
 
     `best`, `wait` and `cooldown_counter` can be read and written. `on_train_end=
-    "restore_initial"` undoes the cuts at the end of `fit`, the default keeps them.
+    "restore_initial"` undoes the cuts at the end of `fit`, the default keeps them. `state_path`
+    keeps the state of every epoch in a file, for runs that are stopped and go on from a checkpoint:
+    see `Controller`.
 
     >>> from keras_lr.callbacks import ReduceLROnPlateau
     >>> rule = ReduceLROnPlateau(factor=0.5, patience=2, mode="min")

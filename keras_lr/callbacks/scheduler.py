@@ -34,6 +34,7 @@ class LearningRateScheduler(StepCallback):
     On JAX, and there only on an optimizer that was built with a schedule, every new rate compiles
     the training step anew. `logs["learning_rate"]` is the rate applied at the epoch's last update
     (`learning_rate_<name>` under a `MultiOptimizer`). `verbose=1` tells the rate of each epoch.
+    `state_path` keeps what was returned last: see `Controller`.
 
     >>> import keras, numpy as np
     >>> from keras_lr.callbacks import LearningRateScheduler

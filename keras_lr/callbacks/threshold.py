@@ -23,6 +23,7 @@ class LossThreshold(Controller):
     the next. With `hysteresis` h a band is left only when the metric is more than h beyond its
     edge, so that noise around a threshold does not toggle the rate. Until the first finite value
     the optimizer's own rate or schedule counts; a value that is not finite changes nothing.
+    `state_path`: see `Controller`.
 
     >>> from keras_lr.callbacks import LossThreshold
     >>> rule = LossThreshold(0.5, [0.001, 0.1])

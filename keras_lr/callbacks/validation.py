@@ -22,6 +22,7 @@ class ValidationDecay(ProgressController):
     t_p is the evaluation (counted from 1) at which the metric began to be worse than the best so
     far, t_d for how many evaluations it has been; t_d = 0 is the factor 1. A new best brings the
     full rate back. A value that is not finite counts as worse, and never as the best.
+    `state_path`: see `Controller`.
 
     >>> from keras_lr.callbacks import ValidationDecay
     >>> rule = ValidationDecay(mode="min")
