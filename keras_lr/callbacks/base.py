@@ -22,10 +22,12 @@ class RateCallback(ByHand, Remembering, keras.callbacks.Callback):
 
     `schedule` is a pure function of the fit's clock, or None; `follows_metrics` tells that
     `state` has a factor or rate that changes with the metrics; `sets_base` that rates are
-    absolute, so that the optimizer's own no longer count.
+    absolute, so that the optimizer's own no longer count; `writes_rate` that the rate is put into
+    the logs.
     """
 
     sets_base = False
+    writes_rate = False
     follows_metrics = False
     restores_initial = False
     schedule = None
@@ -42,6 +44,9 @@ class RateCallback(ByHand, Remembering, keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self.driver.finish()
+
+    def take_note(self):
+        """Called before and after the clock is set back: for those who keep a record."""
 
     def __getstate__(self):
         # A driver belongs to one fit, and cannot be pickled.

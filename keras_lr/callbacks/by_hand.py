@@ -76,7 +76,8 @@ class ByHand:
         """Takes this callback, and those attached with it, off the model; reductions stay."""
         driver = vars(self).get("driver")
         if driver is not None and driver.by_hand:
-            driver.finish()
+            for callback in driver.callbacks + driver.hooks:
+                callback.on_train_end()
 
     def _logs_of(self, value):
         if isinstance(value, dict):

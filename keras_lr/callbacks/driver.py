@@ -149,14 +149,21 @@ class Driver:
         """Sees to the clock after an epoch, of which `batch` was the last that Keras began."""
         if self.by_hand:
             return
+        if self.counted_the_end(batch):
+            for rate in self.rates:
+                rate.forget_updates_beyond(batch)
+        self._check_length(epoch)
+
+    def counted_the_end(self, batch):
+        """Tells, after an epoch, whether its last batch is counted as an update, and was none."""
         # Where the end of the data comes unforeseen, Keras begins a batch that there is not, and
         # TensorFlow's compiled step counts it as an update before it finds out.
         model = self._model()
         unforeseen = (self.params or {}).get("steps") is None and not model.stop_training
+        unforeseen = unforeseen and not self.by_hand
         if unforeseen and keras.config.backend() == "tensorflow" and model.steps_per_execution == 1:
-            for rate in self.rates:
-                rate.forget_updates_beyond(batch)
-        self._check_length(epoch)
+            return self.rates[0].counted_beyond(batch)
+        return False
 
     def _check_length(self, epoch):
         """At the end of the first epoch, warns if it was not as long as the schedules' plan."""
@@ -225,9 +232,13 @@ class Driver:
 
     def rewind(self, restore):
         """Has `restore` set weights or counters back; what counts now counts from there on."""
+        for callback in self.callbacks:
+            callback.take_note()
         restore()
         for rate in self.rates:
             rate.ledger.rewind(rate.updates_done())
+        for callback in self.callbacks:
+            callback.take_note()
 
     def update(self, epoch, cause, reason):
         """Applies what the controllers say now, from the next update on."""

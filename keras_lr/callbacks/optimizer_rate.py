@@ -95,8 +95,10 @@ class OptimizerRate:
     def _uses_variable(self):
         return self._has_variable and self.fit_base is None
 
-    def updates_done(self):
-        return int(read(self.optimizer.iterations))
+    def updates_done(self, but=0):
+        """Returns how many updates the optimizer has made, `but` so many batches."""
+        every = self.optimizer.gradient_accumulation_steps or 1
+        return (int(read(self.optimizer._iterations)) - but) // every
 
     def begin_epoch(self):
         """Takes note of what there is: Keras counts batches, also when they accumulate."""
@@ -108,9 +110,13 @@ class OptimizerRate:
         now = {"base": self.initial, "scale": self.scale, "level": self.level}
         return {**now, "begin": list(self._at_begin)}
 
+    def counted_beyond(self, batches):
+        """Tells whether Keras has counted one more than there were batches in the epoch."""
+        return int(read(self.optimizer._iterations)) - self._counted == batches + 1
+
     def forget_updates_beyond(self, batches):
         """Takes one back if Keras has counted one more than there were batches in the epoch."""
-        if int(read(self.optimizer._iterations)) - self._counted == batches + 1:
+        if self.counted_beyond(batches):
             self.optimizer._iterations.assign(self._counted + batches)
 
     def updates_made(self):

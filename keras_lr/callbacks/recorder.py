@@ -2,10 +2,13 @@
 
 import csv
 import io
+import os
 
 import numpy as np
 
+from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
+from keras_lr.callbacks.rate_logs import column, warn_of_early_readers
 from keras_lr.files import write_atomically
 
 
@@ -14,11 +17,17 @@ class LearningRateRecorder(RateCallback):
 
     No device is read per batch: between two changes the rate is known from the formulas, so the
     record costs one evaluation per epoch. `logs["learning_rate"]` (so History, the progress bar
-    and a CSVLogger listed after this callback) is the rate of the epoch's last update; under a
-    `MultiOptimizer` there is one column per optimizer, `learning_rate_<name>`.
+    and a CSVLogger, which must be listed after this callback) is the rate of the epoch's last
+    update; under a `MultiOptimizer` there is one column per optimizer, `learning_rate_<name>`.
+
+    `tensorboard`, a folder, gets an event file in which these names are scalars over the number of
+    the update, written once per epoch (needs the extra `tensorboard`). Give a folder of its own:
+    Keras' `TensorBoard` has `epoch_learning_rate`, the next update's rate.
 
     `updates`, `learning_rates` (a dict by optimizer name), `epoch_logs` and `events` hold the
-    record of the last fit; `to_dict`, `to_csv` and `plot` give it away.
+    record of the last fit; `to_dict`, `to_csv` and `plot` give it away. Updates that are taken
+    back, as by `ReduceLROnPlateau(restore_best="all")`, were made and stay in the record: their
+    numbers come again, and `undone` tells them apart. An epoch that was interrupted is not in it.
 
     >>> import keras, numpy as np
     >>> from keras_lr.callbacks import LearningRateRecorder
@@ -34,17 +43,34 @@ class LearningRateRecorder(RateCallback):
     [0.75, 0.25]
     """
 
-    def __init__(self):
+    writes_rate = True
+
+    def __init__(self, tensorboard=None):
         super().__init__()
+        if tensorboard is not None and not isinstance(tensorboard, (str, os.PathLike)):
+            checks.refuse("tensorboard", "the path of a folder, or None", tensorboard)
+        self.tensorboard = tensorboard
+        if tensorboard is not None:
+            _tensorboard()
         self._clear()
 
     def _clear(self):
         self._updates, self._rates, self.epoch_logs, self._events = [], {}, [], []
+        # How many updates the record has, where the next one begins, and the last of this epoch.
+        self._length, self._begin, self._last = 0, 0, {}
+        self._event_positions, self.epoch_ends, self._writer = [], [], None
 
     @property
     def updates(self):
         """The number of each recorded update, as the optimizer counts them."""
         return np.concatenate([np.zeros(0, int), *self._updates])
+
+    @property
+    def undone(self):
+        """Which of the recorded updates were taken back, as booleans."""
+        updates = self.updates
+        to_come = np.append(updates, self._begin)[1:]
+        return updates >= np.minimum.accumulate(to_come[::-1])[::-1]
 
     @property
     def learning_rates(self):
@@ -67,29 +93,63 @@ class LearningRateRecorder(RateCallback):
         """Every change of the rate by a callback: epoch, update, who, from, to, why."""
         return self._events
 
+    @property
+    def event_positions(self):
+        """How many updates had been recorded when each of `events` took effect."""
+        known = len(self._event_positions)
+        later = [max(event.update - self._begin, 0) for event in self._events[known:]]
+        return self._event_positions + [self._length + count for count in later]
+
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._clear()
-        self._events = self.driver.events
+        self._events, self._batch = self.driver.events, 0
+        warn_of_early_readers(self)
+        if self.tensorboard is not None:
+            self._writer = _writer(self.tensorboard)
+
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_writer": None}
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         self._begin = self.driver.rates[0].updates_done()
+        self._last = {"update": self._begin}
+
+    def on_train_batch_begin(self, batch, logs=None):
+        super().on_train_batch_begin(batch, logs)
+        self._batch = batch
 
     def on_epoch_end(self, epoch, logs=None):
-        updates = np.arange(self._begin, self.driver.rates[0].updates_done())
-        self._updates.append(updates)
+        self.take_note(but=int(self.driver.counted_the_end(self._batch)))
         logs = {} if logs is None else logs
-        single = len(self.driver.rates) == 1
-        for rate in self.driver.rates:
-            applied = rate.ledger.at(updates)
+        logs |= {name: rate for name, rate in self._last.items() if name != "update"}
+        self.epoch_logs.append({"epoch": epoch, **self._last, **logs})
+        self.epoch_ends.append(self._length)
+
+    def take_note(self, but=0):
+        """Records the updates made since the last time, `but` so many batches."""
+        rates = self.driver.rates
+        updates = np.arange(self._begin, rates[0].updates_done(but))
+        for rate in rates:
+            applied, name = rate.ledger.at(updates), column(rate, rates)
             self._rates.setdefault(rate.name, []).append(applied)
-            if len(applied):
-                key = "learning_rate" if single else f"learning_rate_{rate.name}"
-                logs[key] = float(applied[-1])
-        self.epoch_logs.append(
-            {"epoch": epoch, "update": int(updates[-1]) if len(updates) else self._begin, **logs}
-        )
+            if len(updates):
+                self._last |= {"update": int(updates[-1]), name: float(applied[-1])}
+            if self._writer is not None:
+                for update, value in zip(updates, applied):
+                    self._writer.add_scalar(name, float(value), step=int(update))
+                self._writer.flush()
+        end = self._length + len(updates)
+        self._event_positions = [min(position, end) for position in self.event_positions]
+        self._updates.append(updates)
+        self._length, self._begin = end, rates[0].updates_done()
 
     def to_dict(self):
         """Returns the record as lists and dicts, ready for JSON."""
@@ -116,3 +176,18 @@ class LearningRateRecorder(RateCallback):
         from keras_lr import plotting
 
         return plotting.plot_record(self, ax=ax)
+
+
+def _tensorboard():
+    try:
+        from tensorboard import summary
+    except ImportError as error:
+        raise ImportError(
+            "LearningRateRecorder(tensorboard=…) needs TensorBoard, which TensorFlow does not "
+            "bring: pip install 'keras_lr[tensorboard]'"
+        ) from error
+    return summary
+
+
+def _writer(folder):
+    return _tensorboard().Writer(os.fspath(folder))

@@ -10,6 +10,7 @@ from keras_lr import checks
 from keras_lr.callbacks.base import ControllerState, StepCallback
 from keras_lr.callbacks.memory import file_path
 from keras_lr.callbacks.messages import tell, verbosity
+from keras_lr.callbacks.rate_logs import column, warn_of_early_readers
 from keras_lr.callbacks.steps import interval
 from keras_lr.schedules import Schedule, Tabulated
 from keras_lr.schedules.evaluation import whole_periods
@@ -47,7 +48,7 @@ class LearningRateScheduler(StepCallback):
     [0.25, 0.125, 0.0625]
     """
 
-    sets_base = True
+    sets_base = writes_rate = True
 
     def __init__(
         self, schedule, verbose=0, *, every="epoch", steps_per_epoch=None, state_path=None
@@ -83,6 +84,7 @@ class LearningRateScheduler(StepCallback):
         super().on_train_begin(logs)
         # The driver builds once more, for another length: the function is not asked again.
         self._asked = self.schedule.table.values if self.schedule is not None else ()
+        warn_of_early_readers(self)
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
@@ -103,8 +105,7 @@ class LearningRateScheduler(StepCallback):
         logs, rates = {} if logs is None else logs, self.driver.rates
         for rate in rates:
             last = np.array([max(rate.updates_done() - 1, 0)])
-            key = "learning_rate" if len(rates) == 1 else f"learning_rate_{rate.name}"
-            logs[key] = float(rate.ledger.at(last)[0])
+            logs[column(rate, rates)] = float(rate.ledger.at(last)[0])
         if self.follows_metrics:
             self.driver.remember(self, epoch + 1)
 

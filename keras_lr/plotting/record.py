@@ -1,7 +1,15 @@
 """Pictures of a run that was recorded: the applied rates, who changed them, and the losses."""
 
+import numpy as np
+
 from keras_lr.plotting.axes import dress, new_axes
 from keras_lr.plotting.curves import outline
+
+# One per callback; what follows dashes can be told apart without colours.
+_EVENTS = (("tab:red", ":"), ("tab:purple", "-."), ("tab:brown", "--"), ("tab:green", ":"))
+# More lines than that are a fence before the curves: they become ticks at the upper edge.
+_MOST_LINES = 12
+_TICK = 0.04
 
 
 def plot_record(recorder, ax=None, *, planned=None, losses=True):
@@ -26,14 +34,17 @@ def plot_record(recorder, ax=None, *, planned=None, losses=True):
     if len(updates) == 0:
         raise ValueError(f"`recorder` must have recorded a fit. Received: recorder={recorder!r}")
     ax = new_axes() if ax is None else ax
+    x, xlabel = _axis(recorder)
     if planned is not None:
         plan = planned.rates(updates - updates[0])
-        ax.plot(*outline(updates, plan), "--", color="0.6", label="planned")
+        ax.plot(*outline(x, plan), "--", color="0.6", label="planned")
     for name, rates in recorder.learning_rates.items():
         label = "applied" if len(recorder.learning_rates) == 1 else f"applied, {name}"
-        ax.plot(*outline(updates, rates), label=label)
+        ax.plot(*outline(x, rates), label=label)
     mark_events(recorder, ax)
+    _shade_undone(recorder, ax)
     dress(ax)
+    ax.set_xlabel(xlabel)
     if not losses:
         ax.legend(fontsize="small")
         return ax
@@ -43,24 +54,63 @@ def plot_record(recorder, ax=None, *, planned=None, losses=True):
     return ax
 
 
+def _axis(recorder):
+    """Returns where each update is drawn, and what that is called."""
+    updates = recorder.updates
+    if not recorder.undone.any():
+        return updates, "update"
+    # Their numbers come again: in the order in which they were made none hides another.
+    return updates[:1] + np.arange(len(updates)), "updates made"
+
+
+def _after(x, lengths):
+    """Returns the place where the next update begins, after that many of those at `x`."""
+    return np.append(x, x[-1:] + 1)[lengths]
+
+
 def mark_events(recorder, ax):
-    """Draws a vertical line where a callback changed the rate, one legend entry per callback."""
-    named = set()
-    for event in recorder.events:
-        label = None if event.callback in named else f"change by {event.callback}"
-        ax.axvline(event.update, color="tab:red", linestyle=":", linewidth=1.2, label=label)
-        named.add(event.callback)
+    """Marks when each callback changed the rate: by lines, or by ticks if there are many."""
+    x, _ = _axis(recorder)
+    changes = {}
+    for event, position in zip(recorder.events, recorder.event_positions):
+        # One change may be an event for each of several optimizers.
+        changes.setdefault(event.callback, set()).add(_after(x, position))
+    for i, (callback, places) in enumerate(changes.items()):
+        color, dashes = _EVENTS[i % len(_EVENTS)]
+        label = f"change by {callback}"
+        if len(places) > _MOST_LINES:
+            heights = 1 - _TICK * (i + 1), 1 - _TICK * i
+            style = {"transform": ax.get_xaxis_transform(), "color": color, "linewidth": 1.2}
+            ax.vlines(
+                sorted(places), *heights, label=f"{len(places)} changes by {callback}", **style
+            )
+            continue
+        for place in sorted(places):
+            ax.axvline(place, color=color, linestyle=dashes, linewidth=1.2, label=label)
+            label = None
     return ax
+
+
+def _shade_undone(recorder, ax):
+    """Shades the updates that were taken back."""
+    x, _ = _axis(recorder)
+    edges = np.flatnonzero(np.diff(recorder.undone, prepend=False, append=False))
+    for i, (begin, end) in enumerate(zip(edges[::2], edges[1::2])):
+        label = None if i else "undone"
+        ax.axvspan(x[begin], _after(x, end), color="0.5", alpha=0.2, linewidth=0, label=label)
 
 
 def plot_losses(recorder, ax=None):
     """Draws the losses at the end of each epoch over the updates; returns the axes."""
     ax = new_axes() if ax is None else ax
-    ends = [row["update"] for row in recorder.epoch_logs]
+    x, xlabel = _axis(recorder)
+    ends = _after(x, recorder.epoch_ends) - 1
     for key, label in (("loss", "training loss"), ("val_loss", "validation loss")):
-        if recorder.epoch_logs and all(key in row for row in recorder.epoch_logs):
-            ax.plot(ends, [row[key] for row in recorder.epoch_logs], label=label)
-    ax.set(xlabel="update", ylabel="loss")
+        # With `validation_freq` some epochs are without.
+        points = [(end, row[key]) for end, row in zip(ends, recorder.epoch_logs) if key in row]
+        if points:
+            ax.plot(*zip(*points), label=label)
+    ax.set(xlabel=xlabel, ylabel="loss")
     ax.margins(x=0.01)
     ax.grid(True, alpha=0.3)
     return ax
