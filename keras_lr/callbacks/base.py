@@ -137,6 +137,15 @@ class Controller(RateCallback):
         """Returns the state after the metric was seen to be `value`."""
         raise NotImplementedError(f"{type(self).__name__} must define `update`.")
 
+    @property
+    def uses_absolute_rates(self):
+        """Tells whether decisions depend on how large the rate is, and not on the metric alone."""
+        return self.sets_base
+
+    def stops(self, value):
+        """Tells whether the training ends with this value."""
+        return False
+
     def act(self, before, after, value):
         """Does to the model what follows from a transition, before the rate changes."""
 
@@ -217,17 +226,18 @@ class ProgressController(Controller):
         super().on_train_begin(logs)
         # Keras builds the metrics of a new model with its first batch on some back ends.
         self._direction_is_open = False
-        self._settle(may_wait=not self._metrics_are_built())
+        self.settle(may_wait=not self._metrics_are_built())
 
     def observe(self, epoch, value):
         if self._direction_is_open:
-            self._settle(may_wait=False)
+            self.settle()
         super().observe(epoch, value)
 
     def _metrics_are_built(self):
         return all(getattr(metric, "built", True) for metric in self.model.metrics)
 
-    def _settle(self, may_wait):
+    def settle(self, may_wait=False):
+        """Finds out which way is better; raises where that cannot be known."""
         lower = _is_lower_better(self.monitor, self.mode, self.model)
         if lower is None and not may_wait:
             raise ValueError(
@@ -260,5 +270,6 @@ def _is_lower_better(monitor, mode, model):
 
 
 def _compiled_metrics(model):
-    for metric in model.metrics:
+    # A callback that was in no fit yet has no model.
+    for metric in getattr(model, "metrics", ()):
         yield from getattr(metric, "metrics", None) or [metric]

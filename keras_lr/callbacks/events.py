@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Event(NamedTuple):
-    """One change that a callback made, effective from `update` on."""
+    """One change that a callback made, effective from `update` on (None in a replay)."""
 
     epoch: int
     update: int
@@ -15,7 +15,8 @@ class Event(NamedTuple):
     reason: str
 
     def __str__(self):
+        when = "" if self.update is None else f", update {self.update}"
         return (
-            f"epoch {self.epoch + 1}, update {self.update}: {self.callback} "
+            f"epoch {self.epoch + 1}{when}: {self.callback} "
             f"{self.before:.4g} -> {self.after:.4g} ({self.reason})"
         )

@@ -43,6 +43,18 @@ class _Bounds(NamedTuple):
         return min(multiplier, highest / position)
 
 
+class _Bounded:
+    """What rules that have `bounds` share."""
+
+    @property
+    def uses_absolute_rates(self):
+        return self.bounds != (None, None)
+
+    # By the names of the arguments.
+    min_lr = property(lambda self: self.bounds.min_lr)
+    max_lr = property(lambda self: self.bounds.max_lr)
+
+
 class BoldDriverState(NamedTuple):
     """The value before."""
 
@@ -51,7 +63,7 @@ class BoldDriverState(NamedTuple):
     previous: float = None
 
 
-class BoldDriver(ProgressController):
+class BoldDriver(_Bounded, ProgressController):
     """Multiplies the rate by `increase` when the loss fell, by `decrease` when it rose.
 
     After every evaluation: `increase` if the metric is better than at the one before, `decrease`
@@ -135,7 +147,7 @@ class GreedyState(NamedTuple):
     averaged: int = 0
 
 
-class GreedyLR(BestController):
+class GreedyLR(_Bounded, BestController):
     """Divides the rate by `factor` after `patience` improvements in a row, multiplies else.
 
     An evaluation is good if it beats the best so far by more than `min_delta` (absolute, or

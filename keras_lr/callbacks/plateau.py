@@ -81,8 +81,8 @@ class ReduceLROnPlateau(BestController):
     bit for bit, BatchNorm's statistics included; "all" also to the optimizer's state, moments and
     iterations, so that schedules go back in time with it and only the cuts stay. A new best then
     costs one copy of all that to host memory, an ordinary batch nothing. On noisy losses going
-    back did worse than going on in our measurements. Under "all", list a `LearningRateRecorder`
-    and savers before this callback: an epoch that was undone cannot be counted afterwards.
+    back did worse than going on in our measurements. Under "all", list savers before this
+    callback: an epoch that was undone cannot be counted afterwards.
 
     `best`, `wait` and `cooldown_counter` can be read and written. `on_train_end=
     "restore_initial"` undoes the cuts at the end of `fit`, the default keeps them. `state_path`
@@ -155,6 +155,13 @@ class ReduceLROnPlateau(BestController):
             return state
         return state._replace(factor=state.factor * cut, wait=0, cooldown_counter=self.cooldown)
 
+    @property
+    def uses_absolute_rates(self):
+        return self.min_lr > 0
+
+    def stops(self, value):
+        return self.on_nan == "stop" and not math.isfinite(value)
+
     def explain(self, before, after, value):
         if not math.isfinite(value) and self.on_nan == "reduce":
             return f"{self.monitor} = {value}"
@@ -168,7 +175,7 @@ class ReduceLROnPlateau(BestController):
         self._at_best = None
 
     def act(self, before, after, value):
-        stops = self.on_nan == "stop" and not math.isfinite(value)
+        stops = self.stops(value)
         if stops:
             self.model.stop_training = True
         if not self.restore_best:

@@ -7,3 +7,4 @@ the picture, as in pandas, so that notebooks display it and `ax.figure.savefig(.
 from keras_lr.plotting.record import mark_events, plot_losses, plot_record
 from keras_lr.plotting.schedules import plot_schedules
 from keras_lr.plotting.sweep import plot_sweep
+from keras_lr.plotting.what_if import plot_replays, plot_what_if

@@ -77,17 +77,17 @@ def mark_events(recorder, ax):
         changes.setdefault(event.callback, set()).add(_after(x, position))
     for i, (callback, places) in enumerate(changes.items()):
         color, dashes = _EVENTS[i % len(_EVENTS)]
-        label = f"change by {callback}"
         if len(places) > _MOST_LINES:
-            heights = 1 - _TICK * (i + 1), 1 - _TICK * i
-            style = {"transform": ax.get_xaxis_transform(), "color": color, "linewidth": 1.2}
-            ax.vlines(
-                sorted(places), *heights, label=f"{len(places)} changes by {callback}", **style
+            label, heights = (
+                f"{len(places)} changes by {callback}",
+                1 - _TICK * np.array([i + 1, i]),
             )
+            style = {"transform": ax.get_xaxis_transform(), "color": color, "linewidth": 1.2}
+            ax.vlines(sorted(places), *heights, label=label, **style)
             continue
-        for place in sorted(places):
+        for nth, place in enumerate(sorted(places)):
+            label = None if nth else f"change by {callback}"
             ax.axvline(place, color=color, linestyle=dashes, linewidth=1.2, label=label)
-            label = None
     return ax
 
 
