@@ -3,7 +3,7 @@
 import keras
 
 from keras_lr import checks
-from keras_lr.callbacks.optimizer_rate import as_written, leaves, read
+from keras_lr.callbacks.optimizer_rate import as_written, leaves, multiplier_of, read
 from keras_lr.schedules import Constant
 from keras_lr.schedules.function import as_schedule
 
@@ -30,8 +30,9 @@ def set_rate(model, rate):
 
     A schedule is replaced by the constant rate, and the training step built anew, without which
     Keras' compiled step would go on with the schedule. All optimizers of a `MultiOptimizer` get
-    the rate. An optimizer instead of the model will do if it was built with a number. Between
-    calls of `fit` or `train_on_batch`, not during one: that is what callbacks are for.
+    the rate, those of `discriminative` their share of it. An optimizer instead of the model will do
+    if it was built with a number. Between calls of `fit` or `train_on_batch`, not during one: that
+    is what callbacks are for.
 
     >>> import keras
     >>> from keras_lr import get_rate, set_rate
@@ -51,7 +52,8 @@ def set_rate(model, rate):
             f"training step has to be built anew. Received: {type(model).__name__}"
         )
     for leaf in optimizers:
-        leaf.learning_rate = Constant(rate) if leaf in scheduled else rate
+        own = rate * multiplier_of(leaf)
+        leaf.learning_rate = Constant(own) if leaf in scheduled else own
     if scheduled:
         # What was compiled before knows the schedule; the next use builds it anew.
         model.train_function = None

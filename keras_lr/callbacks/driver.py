@@ -222,13 +222,13 @@ class Driver:
         return int(epoch * self.run.steps_per_epoch)
 
     def next_rate(self):
-        """Returns the smallest rate that the next update would be made with."""
-        return min(rate.at_next_update() for rate in self.rates)
+        """Returns the smallest rate, at multiplier 1, that the next update would be made with."""
+        return min(rate.at_next_update() / rate.multiplier for rate in self.rates)
 
     def base_rates(self):
-        """Returns, by optimizer, the rate of the next update without any factor of ours."""
+        """Returns, by optimizer, the next rate without any factor of ours, at multiplier 1."""
         product = math.prod(c.state.factor for c in self.callbacks if c.follows_metrics)
-        return [rate.before_factors(product) for rate in self.rates]
+        return [rate.before_factors(product) / rate.multiplier for rate in self.rates]
 
     def rewind(self, restore):
         """Has `restore` set weights or counters back; what counts now counts from there on."""

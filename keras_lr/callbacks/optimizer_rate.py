@@ -25,6 +25,8 @@ from keras_lr.schedules.function import as_schedule
 
 _HOOK = "_get_current_learning_rate"
 _LAST = "_keras_lr_last_schedule"
+MULTIPLIER = "_keras_lr_multiplier"
+"""Where `discriminative` notes the share of an optimizer in the rates that others name."""
 _SUPPORTED = "Keras 3.14 and 3.15"
 
 
@@ -40,6 +42,11 @@ def leaves(optimizer):
     if inner is not None:
         return leaves(inner)
     return list(getattr(optimizer, "optimizers", [optimizer]))
+
+
+def multiplier_of(optimizer):
+    """Returns the share of an optimizer in absolute rates: 1, unless `discriminative` made it."""
+    return vars(optimizer).get(MULTIPLIER, 1.0)
 
 
 def check_optimizer(model):
@@ -75,6 +82,9 @@ class OptimizerRate:
         self.optimizer = optimizer
         self.name = optimizer.name
         self.own = optimizer._learning_rate
+        self.multiplier = multiplier_of(optimizer)
+        if fit_base is not None and self.multiplier != 1.0:
+            fit_base = fit_base * self.multiplier
         self.fit_base = fit_base
         self.factors = factors
         self.begin = self.updates_done()
@@ -152,6 +162,7 @@ class OptimizerRate:
 
     def set(self, scale, level):
         """Takes `scale · base + level` from the next update on; returns whether to rebuild."""
+        level *= self.multiplier
         if (scale, level) == (self.scale, self.level):
             return False
         self.scale, self.level = scale, level

@@ -26,7 +26,8 @@ class LearningRateScheduler(StepCallback):
     number or a tensor. It is the base that other callbacks of ours multiply, and so is `lr`: what
     `schedule` returned last, at first the optimizer's own rate. Whether `schedule` takes `lr`
     is read from its signature, so that errors of its own reach the user. Optimizers of a
-    `MultiOptimizer` all get the same rate; where their own differ, there is no `lr` to give.
+    `MultiOptimizer` all get the same rate; where their own differ, there is no `lr` to give. Under
+    `discriminative` each gets its share of it, and `lr` is the rate at multiplier 1.
 
     `every=n` sets `schedule(k)` for the updates kn … kn + n − 1 of the fit, k = 0, 1, …, without
     host work per batch: all values are asked for before training, so that `schedule` can take no
@@ -114,8 +115,10 @@ class LearningRateScheduler(StepCallback):
         written = self.driver.adopt_foreign_writes()
         if self.state.rate is not None and not written:
             return self.state.rate
-        rates = sorted(set(self.driver.base_rates()))
-        if len(rates) > 1:
+        rates = self.driver.base_rates()
+        # Shares of one rate, taken apart again, are equal but for rounding.
+        if not np.allclose(rates, rates[0], rtol=1e-6, atol=0):
+            rates = sorted(set(rates))
             raise ValueError(
                 "`schedule` must be a function of the epoch alone for optimizers of different "
                 f"rates, of which none is `lr`. Received: {', '.join(map(str, rates))}"

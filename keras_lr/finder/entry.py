@@ -73,8 +73,9 @@ def range_test(
         seed: what shuffling begins with; the same seed gives the same curve.
         verbose: 0 for no progress bar.
 
-    Several rates (`MultiOptimizer`) keep their proportions; the largest is the one reported. The
-    cost is that of num_steps ordinary steps and one compilation.
+    Several rates (`MultiOptimizer`) keep their proportions; the largest is the one reported, under
+    `discriminative` that at multiplier 1. The cost is that of num_steps ordinary steps and one
+    compilation.
 
     >>> import keras, numpy as np
     >>> from keras_lr import range_test

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lr.callbacks.optimizer_rate import OptimizerRate, leaves
+from keras_lr.callbacks.optimizer_rate import OptimizerRate, leaves, multiplier_of
 from keras_lr.finder.probe import LOSS, UPDATE, Probe
 
 # `fit` goes round small data until a trial says that it is over.
@@ -105,8 +105,8 @@ class Trials:
 
 
 def _shares(optimizers):
-    """Returns each optimizer's rate as a part of the largest, or 1 for all if that is 0."""
-    rates = [float(optimizer.learning_rate) for optimizer in optimizers]
+    """Returns each optimizer's rate, at multiplier 1, as a part of the largest; 1 if that is 0."""
+    rates = [float(optimizer.learning_rate) / multiplier_of(optimizer) for optimizer in optimizers]
     highest = max(rates)
     return [rate / highest if highest > 0 else 1.0 for rate in rates]
 

@@ -1,0 +1,3 @@
+"""Rates by layer, for fine-tuning."""
+
+from keras_lr.layerwise.entry import discriminative
