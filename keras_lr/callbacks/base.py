@@ -45,6 +45,9 @@ class RateCallback(ByHand, Remembering, keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.driver.finish()
 
+    def foresee(self, highest):
+        """Called before the first update with the highest rate to come as things stand."""
+
     def take_note(self):
         """Called before and after the clock is set back: for those who keep a record."""
 

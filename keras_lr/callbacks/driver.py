@@ -16,6 +16,7 @@ from keras_lr.callbacks.events import Event
 from keras_lr.callbacks.fit_call import batches_per_epoch, fits_under_way
 from keras_lr.callbacks.memory import Memory
 from keras_lr.callbacks.optimizer_rate import OptimizerRate, check_optimizer, leaves
+from keras_lr.callbacks.outlook import highest, warn_of_exhausted
 from keras_lr.callbacks.rivals import warn_of_keras_own
 from keras_lr.schedules.units import Run
 
@@ -126,10 +127,21 @@ class Driver:
             for rate in self.rates:
                 rate.set(*self._dialled(self.callbacks))
         self.memory.begin(self.rates, epoch, restored)
+        self._look_ahead(epoch)
         if any(installed) or any(rate.may_be_stale() for rate in self.rates):
             # What was traced before knows nothing of it.
             model.make_train_function(force=True)
         vars(model)["make_train_function"] = self._make_train_function
+
+    def _look_ahead(self, epoch):
+        """Has what will not work as it is meant warned about before the first update."""
+        total = self.run.total_steps
+        to_come = None if total is None else int(total - epoch * self.run.steps_per_epoch)
+        for rate in self.rates:
+            warn_of_exhausted(rate, to_come)
+        best = max(highest(rate, to_come) / rate.multiplier for rate in self.rates)
+        for callback in self.callbacks:
+            callback.foresee(best)
 
     def _make_train_function(self, force=False):
         # A `fit` that asks for it, and is the only one under way, comes after one that was

@@ -145,6 +145,7 @@ class GreedyState(NamedTuple):
     at_floor: int = 0
     mean: float = 0.0
     averaged: int = 0
+    recent: tuple = ()
 
 
 class GreedyLR(_Bounded, BestController):
@@ -153,10 +154,10 @@ class GreedyLR(_Bounded, BestController):
     An evaluation is good if it beats the best so far by more than `min_delta` (absolute, or
     relative with `threshold_mode="rel"`), and bad otherwise or if it is not finite. `patience`
     good ones in a row: rate / `factor`, then `warmup` evaluations are passed over; `patience` bad
-    ones: rate × `factor`, then `cooldown` are. The first value is neither. `smoothing` averages
-    the metric as in `ReduceLROnPlateau`: without it noise makes new bests rare, and the rate only
-    falls. `min_lr` and `max_lr` are as in `BoldDriver`. After `reset_after` evaluations in a row
-    that found the rate at its lower bound, factor and memory begin anew. `state_path`: see
+    ones: rate × `factor`, then `cooldown` are. The first value is neither. `smoothing` and
+    `window` are as in `ReduceLROnPlateau`: without them noise makes new bests rare, and the rate
+    only falls. `min_lr` and `max_lr` are as in `BoldDriver`. After `reset_after` evaluations in a
+    row that found the rate at its lower bound, factor and memory begin anew. `state_path`: see
     `Controller`.
 
     >>> from keras_lr.callbacks import GreedyLR
@@ -183,6 +184,7 @@ class GreedyLR(_Bounded, BestController):
         min_delta=1e-6,
         threshold_mode="abs",
         smoothing=0.0,
+        window=1,
         warmup=0,
         cooldown=0,
         min_lr=None,
@@ -201,7 +203,7 @@ class GreedyLR(_Bounded, BestController):
         self.bounds = _Bounds.checked(min_lr, max_lr)
         self.reset_after = None if reset_after is None else positive("reset_after", reset_after)
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
-        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
+        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, window, **told)
 
     def start(self):
         return GreedyState()
@@ -212,6 +214,8 @@ class GreedyLR(_Bounded, BestController):
         if state.at_floor == self.reset_after:
             return self.start()
         state, value = self.averaged(state, value)
+        if value is None:
+            return state
         if state.pause > 0:
             return state._replace(pause=state.pause - 1)
         if state.best is None and math.isfinite(value):

@@ -1,6 +1,8 @@
 """`ReduceLROnPlateau`: Keras' callback, on any optimizer; and what rules about a best share."""
 
 import math
+import statistics
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -18,19 +20,27 @@ class BestController(ProgressController):
     best value's size (`"rel"`: right for losses below 1e-4 and for negative ones). With
     `smoothing` s the metric is its bias-corrected exponential mean, of which a new value is the
     share (1 − s) / (1 − s^n) at evaluation n: the first is itself, constants stay what they are,
-    and s = (k − 1) / (k + 1) weighs about k values. Values that are not finite stay out of it.
+    and s = (k − 1) / (k + 1) weighs about k values. With `window` k it is, before that, the median
+    of the last k values, and the first k − 1 only fill the window: no outlier becomes the best.
+    Values that are not finite stay out of both.
     """
 
-    def __init__(self, monitor, mode, min_delta, threshold_mode, smoothing, **options):
+    def __init__(self, monitor, mode, min_delta, threshold_mode, smoothing, window, **options):
         self.min_delta = checks.RATE("min_delta", min_delta)
         self.threshold_mode = checks.Choice(("abs", "rel"))("threshold_mode", threshold_mode)
         self.smoothing = checks.Number(minimum=0, below=1)("smoothing", smoothing)
+        self.window = checks.Number(minimum=1, integer=True)("window", window)
         super().__init__(monitor, mode, **options)
 
     def averaged(self, state, value):
-        """Returns the state with `value` in its mean, and the mean."""
+        """Returns the state with `value` in its mean, and the mean: None while the window fills."""
         if not math.isfinite(value):
             return state, value
+        recent = (*state.recent, value)[-self.window :]
+        state = state._replace(recent=recent)
+        if len(recent) < self.window:
+            return state, None
+        value = statistics.median(recent)
         count = state.averaged + 1
         share = (1.0 - self.smoothing) / (1.0 - self.smoothing**count)
         mean = state.mean + (value - state.mean) * share
@@ -60,6 +70,7 @@ class PlateauState(NamedTuple):
     cooldown_counter: int = 0
     mean: float = 0.0
     averaged: int = 0
+    recent: tuple = ()
 
 
 class ReduceLROnPlateau(BestController):
@@ -70,7 +81,7 @@ class ReduceLROnPlateau(BestController):
     the next update's rate is cut. After a cut, `cooldown` evaluations pass before the next bad one
     counts, of which, as in Keras, the evaluation that ends the cooldown counts itself. No cut
     brings the next update's rate under `min_lr`. What an improvement is, by `min_delta`,
-    `threshold_mode` and `smoothing`, is said in `BestController`; epochs before
+    `threshold_mode`, `smoothing` and `window`, is said in `BestController`; epochs before
     `start_from_epoch` (from 0) are not looked at.
 
     NaN and infinity never become the best. With `on_nan="bad"` they count as evaluations without
@@ -111,6 +122,7 @@ class ReduceLROnPlateau(BestController):
         *,
         threshold_mode="abs",
         smoothing=0.0,
+        window=1,
         on_nan="bad",
         restore_best=False,
         start_from_epoch=0,
@@ -129,7 +141,7 @@ class ReduceLROnPlateau(BestController):
         self.start_from_epoch = count("start_from_epoch", start_from_epoch)
         self._at_best = None
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
-        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
+        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, window, **told)
 
     def start(self):
         return PlateauState()
@@ -138,6 +150,8 @@ class ReduceLROnPlateau(BestController):
         if not math.isfinite(value) and self.on_nan != "bad":
             return self._cut(state, rate) if self.on_nan == "reduce" else state
         state, value = self.averaged(state, value)
+        if value is None:
+            return state
         if state.best is None:
             return state._replace(best=value) if self.is_better(value, None) else state
         if state.cooldown_counter > 0:
@@ -173,6 +187,14 @@ class ReduceLROnPlateau(BestController):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._at_best = None
+
+    def foresee(self, highest):
+        if 0 < highest <= self.min_lr * (1 + 1e-6):
+            warnings.warn(
+                f"{self.owner} will never reduce the learning rate: its min_lr={self.min_lr} is "
+                f"not below the highest rate to come, {highest:.4g}.",
+                stacklevel=2,
+            )
 
     def act(self, before, after, value):
         stops = self.stops(value)
