@@ -25,9 +25,11 @@ class Trace(keras.layers.Layer):
 
     def build(self, input_shape):
         self.w = self.add_weight(shape=(), initializer="zeros", name="w")
-        options = {"initializer": "zeros", "trainable": False}
-        self.log = self.add_weight(shape=(self.capacity,), name="log", **options)
-        self.count = self.add_weight(shape=(), dtype="int32", name="count", **options)
+        # Where the model is copied to several devices, each writes down what its own copy did.
+        each = {"synchronization": "on_read", "aggregation": "only_first_replica"}
+        options = {"initializer": "zeros", "trainable": False, **each}
+        self.log = keras.Variable(shape=(self.capacity,), dtype="float32", name="log", **options)
+        self.count = keras.Variable(shape=(), dtype="int32", name="count", **options)
 
     def call(self, x, training=False):
         if training:
@@ -38,7 +40,8 @@ class Trace(keras.layers.Layer):
 
 
 def mean_output(y_true, y_pred):
-    return ops.mean(y_pred)
+    # By sample: what a loss has averaged itself, Keras does not divide among several devices.
+    return ops.mean(y_pred, axis=-1)
 
 
 def build(optimizer, layers=1, metrics=(), **compile_options):
@@ -64,9 +67,12 @@ def fit(model, per_epoch, epochs=1, callbacks=(), **options):
 def applied(model, layer="trace_0"):
     """Returns by how much the weight fell in each training batch so far: the applied rates."""
     trace = model.get_layer(layer)
-    seen = int(trace.count)
-    weights = np.append(ops.convert_to_numpy(trace.log.value)[:seen], float(trace.w))
-    return -np.diff(weights.astype("float64"))
+    return moved(ops.convert_to_numpy(trace.log.value), trace.count, trace.w)
+
+
+def moved(log, count, weight):
+    """Returns by how much a weight fell in each batch that was logged."""
+    return -np.diff(np.append(log[: int(count)], float(weight)).astype("float64"))
 
 
 class Feed(keras.callbacks.Callback):

@@ -73,6 +73,22 @@ def check_optimizer(model):
                 f"The optimizer {leaf.name} must be built with a float or a schedule as its "
                 f"learning rate, to be changed during training. Received: learning_rate={own!r}"
             )
+        _check_scope(leaf, model)
+
+
+def replicas(model):
+    """Returns on how many devices a strategy of `tf.distribute` trains a model; 1 without any."""
+    return getattr(getattr(model, "distribute_strategy", None), "num_replicas_in_sync", 1)
+
+
+def _check_scope(optimizer, model):
+    if replicas(model) > 1 and optimizer._distribution_strategy is not model.distribute_strategy:
+        # Keras would train, and every replica add its own 1 to the only counter there is.
+        raise ValueError(
+            f"The optimizer {optimizer.name} must be built inside `strategy.scope()`, like the "
+            "model; if it is given by its name, compile the model there. Received: an optimizer "
+            f"from outside, whose clock would run {replicas(model)} times as fast"
+        )
 
 
 class OptimizerRate:

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.fit_call import fits_under_way
-from keras_lr.callbacks.optimizer_rate import check_optimizer
+from keras_lr.callbacks.optimizer_rate import check_optimizer, replicas
 from keras_lr.finder import data
 from keras_lr.finder.curve import Curve, mean_curve
 from keras_lr.finder.progress import Progress
@@ -145,6 +145,12 @@ def _check_model(model):
             "range_test(…) before or after it."
         )
     check_optimizer(model)
+    if replicas(model) > 1:
+        raise ValueError(
+            "`range_test` needs a model on one device: under `tf.distribute` a step reports the "
+            "loss of the first replica alone. Build it outside of `strategy.scope()`; the rate "
+            f"holds inside for the same batch. Received: a model on {replicas(model)} replicas"
+        )
     interrupted = vars(model).get("_keras_lr_driver")
     if interrupted is not None:
         # As the next `fit` would: an interrupted one has left its rates in the optimizer.
