@@ -74,6 +74,7 @@ def test_rates_of_the_groups(make, rates):
     model = compiled(make())
     unit_gradient.fit(model, 4)
     assert_applied(model, rates)
+    assert model.optimizer.loss_scale_factor == make().loss_scale_factor
 
 
 @pytest.mark.parametrize("mode", [{"run_eagerly": True}, {"jit_compile": True}])

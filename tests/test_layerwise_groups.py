@@ -123,6 +123,15 @@ def test_a_layer_that_comes_again_counts_once():
     assert rates(model, decay=0.5) == {"out": 1.0, "block": 0.5, "in": 0.25}
 
 
+def test_a_layer_called_twice_is_as_far_as_its_furthest_call():
+    inputs, shared = Input((2,)), Dense(2, name="shared")
+    # Further in layers is the call that is nearer in operations.
+    far = Dense(2, name="between")(shared(inputs))
+    near = ReLU()(ReLU()(ReLU()(shared(ReLU()(inputs)))))
+    model = keras.Model(inputs, Dense(2, name="out")(Add()([near, far])))
+    assert rates(model, decay=0.5) == {"out": 1.0, "between": 0.5, "shared": 0.25}
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()

@@ -71,7 +71,7 @@ def _ways_by_weight(model):
 
 def _ways(layer, way):
     inner = set()
-    for part in parts(layer):
+    for part in _parts(layer):
         yield from _ways(part, (*way, part.name))
         inner.update(id(weight) for weight in part.weights)
     for weight in layer.weights:
@@ -79,7 +79,7 @@ def _ways(layer, way):
             yield weight, (*way, weight.name)
 
 
-def parts(layer):
+def _parts(layer):
     """Returns the layers inside of a model or layer, one storey down."""
     if isinstance(layer, keras.Model):
         return layer.layers

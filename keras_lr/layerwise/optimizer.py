@@ -64,7 +64,7 @@ class LayerwiseOptimizer(_MultiOptimizer):
     def apply(self, grads, trainable_variables=None):
         variables = trainable_variables or self._trainable_variables
         self.build(variables)
-        if len(variables) != len(self.shapes):
+        if not len(grads) == len(variables) == len(self.shapes):
             self._refuse(variables)
         self._check_variables_are_known(variables)
         pairs = [[] for _ in self.optimizers]
