@@ -28,6 +28,8 @@ class Trace(NamedTuple):
         >>> Trace.of([{"epoch": 3, "loss": 0.5}, {"epoch": 4, "loss": 0.4, "val_loss": 0.6}])
         Trace(epochs=(3, 4), columns={'loss': [0.5, 0.4], 'val_loss': [None, 0.6]})
         """
+        if isinstance(metrics, cls):
+            return metrics
         epochs, columns = _read(metrics)
         if not epochs:
             checks.refuse("metrics", "of one epoch or more", metrics)

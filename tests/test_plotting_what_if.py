@@ -100,6 +100,13 @@ def test_marks_are_at_the_values_that_caused_the_changes(ax):
     assert {mark.get_marker() for mark in marks(ax)} == {"v"}
 
 
+def test_of_many_changes_there_are_neither_marks_nor_dots(ax):
+    falling = np.linspace(1.0, 0.5, 40)
+    plot_what_if((rule for rule in [BoldDriver("val_loss")]), iter(falling), ax)
+    assert titles(ax)[0].startswith("BoldDriver: 39 changes") and not marks(ax)
+    assert [line.get_marker() for line in ax.get_lines()].count(".") == 1
+
+
 def test_a_rise_is_marked_by_another_shape(ax):
     plot_what_if(BoldDriver("val_loss"), LOSSES[:2], ax)
     assert [mark.get_marker() for mark in marks(ax)] == ["^"]
@@ -200,3 +207,5 @@ def test_a_new_figure_grows_with_the_callbacks():
 def test_no_replays_are_no_picture(ax):
     with pytest.raises(ValueError, match="`labels` must be a list of 1 or more"):
         plot_replays([], [], ax)
+    with pytest.raises(ValueError, match="`callbacks` must be one callback or more. Received"):
+        plot_what_if([], LOSSES, ax)

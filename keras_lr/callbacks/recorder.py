@@ -58,6 +58,7 @@ class LearningRateRecorder(RateCallback):
         self._updates, self._rates, self.epoch_logs, self._events = [], {}, [], []
         # How many updates the record has, where the next one begins, and the last of this epoch.
         self._length, self._begin, self._last = 0, 0, {}
+        self._batch = 0
         self._event_positions, self.epoch_ends, self._writer = [], [], None
 
     @property
@@ -103,7 +104,7 @@ class LearningRateRecorder(RateCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._clear()
-        self._events, self._batch = self.driver.events, 0
+        self._events = self.driver.events
         warn_of_early_readers(self)
         if self.tensorboard is not None:
             self._writer = _writer(self.tensorboard)

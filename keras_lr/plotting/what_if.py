@@ -9,13 +9,14 @@ import numpy as np
 from keras_lr import checks
 from keras_lr.plotting.axes import new_axes
 from keras_lr.plotting.schedules import shortened
+from keras_lr.traces import Trace
 
 # Inches: the metrics' part of a new figure, and what each lane adds; in other axes their shares.
 _ABOVE, _LANE, _SHARES = 2.6, 0.55, (0.25, 0.65)
 # Shares of a lane: its line from below, and where its title is.
 _LINE, _TITLE = (0.06, 0.56), 0.68
-# More marks cannot be told apart on the curve; more dots make a lane's line a string of pearls.
-_MOST_MARKED, _MOST_DOTS = 4, 20
+# The marks of more callbacks, or of more changes of one, cannot be told apart.
+_MOST_MARKED, _MOST_CHANGES = 4, 20
 _DASHES = ("-", "--", "-.", ":")
 _SILENT = ("self", "verbose", "on_train_end")
 
@@ -27,9 +28,10 @@ def plot_what_if(
 
     `callbacks` are one or several that follow a metric; `metrics`, `learning_rate` and
     `steps_per_epoch` are those of `keras_lr.callbacks.replay`. Above: the metric at the end of
-    each epoch, of up to 4 callbacks with a mark where it causes a change. Below, a lane for each
-    callback: its rate in each epoch, on one scale for all, logarithmic where they are far apart.
-    `labels` replace the arguments in which the callbacks differ.
+    each epoch, with a mark where it causes a change (of up to 4 callbacks, those with up to 20
+    changes). Below, a lane for each callback: its rate in each epoch, on one scale for all,
+    logarithmic where they are far apart. `labels` replace the arguments in which the callbacks
+    differ.
 
     The metrics are those of the run that was made. After a change that it did not make, other
     ones would have been measured: the picture shows when a rule would have acted first, and not
@@ -47,9 +49,12 @@ def plot_what_if(
     """
     from keras_lr.callbacks import replay
 
-    callbacks = callbacks if hasattr(callbacks, "__iter__") else [callbacks]
+    callbacks = list(callbacks) if hasattr(callbacks, "__iter__") else [callbacks]
+    if not callbacks:
+        checks.refuse("callbacks", "one callback or more", callbacks)
+    trace = Trace.of(metrics)
     options = {"learning_rate": learning_rate, "steps_per_epoch": steps_per_epoch}
-    replays = [replay(callback, metrics, **options) for callback in callbacks]
+    replays = [replay(callback, trace, **options) for callback in callbacks]
     if labels is None:
         labels = _differences(callbacks)
     return plot_replays(replays, labels, ax)
@@ -133,7 +138,7 @@ def _mark_changes(ax, replays):
 
     piles = collections.Counter()
     for i, replay in enumerate(replays):
-        for event in replay.events:
+        for event in replay.events if len(replay.events) <= _MOST_CHANGES else ():
             value = replay.values[event.epoch - replay.epochs[0]]
             place = event.epoch + 1, value
             piles[place] += 1
@@ -168,7 +173,7 @@ def _draw_lane(ax, replay, label, color, scale, lane):
     style = {"color": color, "transform": ax.get_xaxis_transform()}
     ax.fill_between(edges, low, heights, step="post", alpha=0.15, linewidth=0, **style)
     ax.plot(edges, heights, drawstyle="steps-post", label=f"_{label}", **style)
-    if len(replay.events) <= _MOST_DOTS:
+    if len(replay.events) <= _MOST_CHANGES:
         changed = [event.epoch + 1 - replay.epochs[0] for event in replay.events]
         ax.plot(edges[changed], heights[changed], ".", **style)
     small = {"transform": ax.transAxes, "fontsize": "x-small", "color": "0.2"}
