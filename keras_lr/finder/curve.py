@@ -6,8 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 _FEWEST_POINTS = 10
-# A fall is at least so many standard deviations of a batch's loss.
-_LEAST_FALL = 1.25
+# A fall is at least so many standard deviations of a batch's loss. Of pure noise 1.4 % "fell" by
+# so much; less will do where the loss has diverged, for then the rates did matter.
+_LEAST_FALL, _LEAST_FALL_IF_DIVERGED = 1.4, 1.1
+# The standard deviation, in decades of the rate, of the window of `centred`.
+_WINDOW = 0.36
 # A loss within this part of its whole fall from the lowest has levelled off.
 LEVEL = 0.01
 
@@ -55,36 +58,58 @@ class Curve:
     def smoothed(self):
         return smooth(self.losses, self.beta)
 
+    @functools.cached_property
+    def centred(self):
+        """The losses without their noise: Gaussian means over a third of a decade on both sides.
+
+        Unlike `smoothed` they do not lag. A loss counts as the highest of the beginning at most:
+        what it comes to when it diverges must not reach down into the valley.
+
+        >>> curve = Curve(np.geomspace(1e-4, 1e4, 161), np.linspace(3.0, 1.0, 161), 16)
+        >>> curve.centred[[40, 80, 120]].round(6).tolist()
+        [2.5, 2.0, 1.5]
+        """
+        count = len(self.losses)
+        if count < 2:
+            return self.losses
+        width = _WINDOW * (count - 1) / np.log10(self.rates[-1] / self.rates[0])
+        reach = min(round(3 * width), count - 1)
+        window = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+        capped = np.minimum(self.losses, np.max(self.losses[: self.head]))
+        sums, weights = (np.convolve(a, window) for a in (capped, np.ones(count)))
+        return (sums / weights)[reach : reach + count]
+
     @property
     def initial(self):
         """The loss before the rates were large enough to matter."""
         return float(np.mean(self.losses[: self.head]))
 
-    @property
-    def noise(self):
-        """The standard deviation of a batch's loss at the beginning."""
-        first = self.losses[: self.head]
-        return float(np.std(first, ddof=1)) if len(first) > 1 else 0.0
+    def _noise(self, end):
+        """The standard deviation of a batch's loss, before update `end`.
 
-    @property
-    def fall(self):
-        """By how much the smoothed loss has fallen, at its best."""
-        return self.initial - float(np.min(self.smoothed))
+        From the spread at the beginning, of few losses, and from the differences of neighbours,
+        which a slow fall leaves alone but data in one order may make small.
+        """
+        beginning = np.var(self.losses[: self.head], ddof=1)
+        differences = np.mean(np.diff(self.losses[: max(end, 2 * self.head)]) ** 2) / 2.0
+        return float(np.sqrt((beginning + differences) / 2.0))
 
     def status(self):
         """Returns the word for what was seen: see `RangeTest`."""
         count = len(self.losses)
         if count < max(_FEWEST_POINTS, self.head + 2):
             return "diverged at once" if self.cut_short else "too few points"
-        lowest = int(np.argmin(self.smoothed))
+        lowest = int(np.argmin(self.centred))
+        fall = self.initial - float(self.centred[lowest])
         # The mean begins with single batches, of which a lucky one is no fall; and the lowest of
         # many means lies below the beginning by chance.
-        least = max(_LEAST_FALL * self.noise, 1e-3 * abs(self.initial))
-        if lowest < self.head or self.fall <= least:
+        least = _LEAST_FALL_IF_DIVERGED if self.cut_short else _LEAST_FALL
+        least = max(least * self._noise(lowest), 1e-3 * abs(self.initial))
+        if lowest < self.head or fall <= least:
             early = self.cut_short and count <= 2 * self.head
             return "diverged at once" if early else "never fell"
         # What a mean gains after the losses have levelled off is no fall either.
-        level = np.min(self.smoothed) + LEVEL * self.fall
+        level = np.min(self.smoothed) + LEVEL * (self.initial - np.min(self.smoothed))
         fell_until = int(np.argmax(self.smoothed <= level))
         falls = fell_until >= count - max(self.head // 2, 1) and not self.cut_short
         return "still falling" if falls else "ok"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from keras_lr.finder import rules
 from keras_lr.finder.peak import peak_factor
-from keras_lr.finder.rules import DEFAULT, RULES
 
 _ADVICE = {
     "ok": "The loss fell, and rose again or levelled off.",
@@ -24,10 +24,10 @@ class RangeTest:
 
     `learning_rates`, `losses` and `smoothed` are float64 arrays of one length, one entry per update
     with a finite loss; of several repeats, their mean. `suggestions` has a rate (or None) per rule:
-    `minimum` (a tenth of the rate at the lowest loss), `valley`, `steepest`, `slide` and `balanced`
-    = √(minimum · valley). `suggestion` is the peak rate to train with, the default rule's, or the
-    best run's after `verify`; **it is meant for a schedule that goes to zero, linearly or as a
-    cosine**, see `suggestion_for`. `interval` is the lowest and highest suggestion of the
+    `minimum` (a tenth of the rate at the lowest loss), `valley`, `steepest`, `slide` and `fallen`
+    (twice the rate at which four fifths of the fall are behind). `suggestion` is the peak rate to
+    train with, the last rule's, or the best run's after `verify`; **it is meant for a schedule that
+    goes to zero, linearly or as a cosine**, see `suggestion_for`. `interval` is the lowest and highest suggestion of the
     repeats, or None where there is nothing to compare. `status` says why there may be none:
 
     * `"ok"`: the loss fell, and rose again or levelled off;
@@ -52,12 +52,12 @@ class RangeTest:
     def of(cls, curve, repeats):
         """Reads suggestions off the mean curve, and the interval off the single ones."""
         status = curve.status()
-        suggestions = dict.fromkeys(RULES)
+        suggestions = dict.fromkeys(rules.NAMES)
         suggestion, interval = None, None
         if status == "ok":
-            suggestions = _apply(RULES, curve)
+            suggestions = rules.suggestions(curve)
             singles = [c for c in repeats if c.status() == "ok"]
-            rates = sorted(filter(None, (DEFAULT(c.rates, c.smoothed) for c in singles)))
+            rates = sorted(filter(None, map(rules.DEFAULT, singles)))
             if rates:
                 # Of an even number the lower middle one: a rate too low costs less.
                 suggestion = rates[(len(rates) - 1) // 2]
@@ -136,10 +136,6 @@ class RangeTest:
             interval = f", interval=({self.interval[0]:.3g}, {self.interval[1]:.3g})"
         points = len(self.losses)
         return f"RangeTest(suggestion={rate}{interval}, status={self.status!r}, {points} points)"
-
-
-def _apply(rules, curve):
-    return {name: rule(curve.rates, curve.smoothed) for name, rule in rules.items()}
 
 
 def _frozen(array):
