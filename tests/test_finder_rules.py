@@ -9,7 +9,7 @@ import pytest
 
 from keras_lr.finder.curve import Curve, smooth
 from keras_lr.finder.result import RangeTest
-from keras_lr.finder.rules import NAMES, suggestions
+from keras_lr.finder.rules import NAMES, fallen, suggestions
 from keras_lr.finder.rules.subsequence import valley
 from keras_lr.finder.stopping import AfterDivergence
 from keras_lr.finder.verification import next_rate
@@ -116,9 +116,67 @@ def test_the_status_says_what_was_seen(losses, status):
 
 
 def test_noise_is_seldom_taken_for_a_fall():
-    noise = np.random.default_rng(0).normal(size=(200, 100))
+    noise = np.random.default_rng(0).normal(size=(1000, 100))
     fell = [Curve(RATES[:100], 2.0 + row, 10).status() != "never fell" for row in noise]
-    assert 0 < np.mean(fell) < 0.1
+    assert 0 < np.mean(fell) < 0.03
+
+
+def test_a_fall_of_two_standard_deviations_is_seldom_overlooked():
+    noise = np.random.default_rng(0).normal(size=(200, 80))
+    falls = 2.0 * np.clip((np.arange(80) - 40) / 20, 0, 1)
+    fell = [Curve(RATES[:80], row - falls, 10, cut_short=True).status() == "ok" for row in noise]
+    assert np.mean(fell) > 0.95
+
+
+def valley_shaped(count=161, offset=0.0, unit=1.0, rise=5.0):
+    """Returns rates and losses: flat, down by 1 over two decades to 0.01, flat, and up again."""
+    decades = np.linspace(-7, 1, count)
+    losses = np.interp(decades, [-4, -2, -0.5, 1], [2.0, 1.0, 1.0, 1.0 + rise])
+    return 10.0**decades, offset + unit * losses
+
+
+def test_the_default_rule_returns_the_rate_where_nine_tenths_of_the_fall_are_behind():
+    # Nine tenths of two decades; the window rounds the corner and moves it by a little.
+    at = suggestions(Curve(*valley_shaped(), head=10))["fallen"]
+    assert at == pytest.approx(10**-2.2, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"count": 81}, {"count": 801}, {"offset": -1000.0}, {"unit": 1e-3}, {"rise": 1e6}],
+    ids=str,
+)
+def test_the_default_rule_knows_neither_the_unit_nor_the_number_of_points_nor_the_rise(options):
+    plain, other = (
+        fallen(Curve(rates, losses, head=len(rates) // 10))
+        for rates, losses in (valley_shaped(), valley_shaped(**options))
+    )
+    assert other == pytest.approx(plain, rel=0.02)
+
+
+def test_the_default_rule_keeps_below_a_quarter_of_the_rate_that_diverged():
+    rates, losses = valley_shaped()
+    end = int(np.argmax(rates > 0.012))
+    at = {cut: fallen(Curve(rates[:end], losses[:end], 10, cut_short=cut)) for cut in (True, False)}
+    assert at[True] == rates[end - 1] / 4 < at[False]
+
+
+def test_the_default_rule_is_steady_on_noisy_losses():
+    rates, losses = valley_shaped(81)
+    noise = np.random.default_rng(0).normal(scale=0.25, size=(100, 81))
+    at = [np.log10(fallen(Curve(rates, losses + row, head=10))) for row in noise]
+    assert abs(np.mean(at) + 2.2) < 0.25 and np.std(at) < 0.35
+
+
+def test_repeats_that_fall_only_together_have_a_suggestion():
+    rates, losses = valley_shaped(81)
+    noise = np.random.default_rng(1).normal(scale=1.0, size=(9, 81))
+    noise -= noise.mean(axis=0)
+    repeats = [Curve(rates, losses + row, 8) for row in noise]
+    repeats = [curve for curve in repeats if curve.status() == "never fell"]
+    assert len(repeats) > 2
+    found = RangeTest.of(Curve(rates, losses, 8), repeats)
+    assert found.suggestion == found.suggestions["fallen"] and found.interval is None
 
 
 def test_divergence_at_once_is_told_from_never_falling():

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 _FEWEST_POINTS = 10
-# A fall is at least so many standard deviations of a batch's loss. Of pure noise 1.4 % "fell" by
-# so much; less will do where the loss has diverged, for then the rates did matter.
-_LEAST_FALL, _LEAST_FALL_IF_DIVERGED = 1.4, 1.1
-# The standard deviation, in decades of the rate, of the window of `centred`.
-_WINDOW = 0.36
+# A fall is at least so many standard deviations of a batch's loss. Of pure noise, 100 losses, 1.5 %
+# fall by so much. Less will do where the loss has diverged, for then the rates did matter.
+_LEAST_FALL, _LEAST_FALL_IF_DIVERGED = 1.5, 1.1
+# The standard deviation, in decades of the rate, of the window of `centred`: a factor of two.
+_WINDOW = 0.3
 # A loss within this part of its whole fall from the lowest has levelled off.
 LEVEL = 0.01
 
@@ -60,7 +60,7 @@ class Curve:
 
     @functools.cached_property
     def centred(self):
-        """The losses without their noise: Gaussian means over a third of a decade on both sides.
+        """The losses without their noise: Gaussian means, of which σ is a factor of two in the rate.
 
         Unlike `smoothed` they do not lag. A loss counts as the highest of the beginning at most:
         what it comes to when it diverges must not reach down into the valley.

@@ -25,10 +25,11 @@ class RangeTest:
     `learning_rates`, `losses` and `smoothed` are float64 arrays of one length, one entry per update
     with a finite loss; of several repeats, their mean. `suggestions` has a rate (or None) per rule:
     `minimum` (a tenth of the rate at the lowest loss), `valley`, `steepest`, `slide` and `fallen`
-    (twice the rate at which four fifths of the fall are behind). `suggestion` is the peak rate to
-    train with, the last rule's, or the best run's after `verify`; **it is meant for a schedule that
-    goes to zero, linearly or as a cosine**, see `suggestion_for`. `interval` is the lowest and highest suggestion of the
-    repeats, or None where there is nothing to compare. `status` says why there may be none:
+    (the rate at which nine tenths of the fall are behind, at most a quarter of the rate at which the
+    loss diverged). `suggestion` is the peak rate to train with, the last rule's, or the best run's
+    after `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**, see
+    `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or None where
+    there is nothing to compare. `status` says why there may be none:
 
     * `"ok"`: the loss fell, and rose again or levelled off;
     * `"still falling"` (to the last rate, which was too low), `"never fell"`, `"diverged at once"`
@@ -58,9 +59,10 @@ class RangeTest:
             suggestions = rules.suggestions(curve)
             singles = [c for c in repeats if c.status() == "ok"]
             rates = sorted(filter(None, map(rules.DEFAULT, singles)))
-            if rates:
-                # Of an even number the lower middle one: a rate too low costs less.
-                suggestion = rates[(len(rates) - 1) // 2]
+            # Of an even number the lower middle one: a rate too low costs less. Repeats may fall
+            # clearly only together.
+            middle = rates[(len(rates) - 1) // 2] if rates else None
+            suggestion = middle or suggestions[rules.DEFAULT.__name__]
             # Repeats that are all alike, from data in one order, say nothing of chance.
             alike = all(np.array_equal(c.losses, singles[0].losses) for c in singles)
             if rates and not alike:
