@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from keras_lr.finder.curve import Curve, smooth
+from keras_lr.finder.progress import Progress
 from keras_lr.finder.result import RangeTest
 from keras_lr.finder.rules import NAMES, fallen, suggestions
 from keras_lr.finder.rules.subsequence import valley
 from keras_lr.finder.stopping import AfterDivergence
-from keras_lr.finder.verification import next_rate
+from keras_lr.finder.verification import next_rate, planned_schedule, verified
 from keras_lr.schedules import (
     Constant,
     CosineDecay,
@@ -221,6 +222,39 @@ def test_the_search_goes_down_from_rates_that_diverge():
         rate = next_rate(1.0, scores)
         scores[rate] = 1.0 if rate < 0.05 else np.inf
     assert min(scores) < 0.05
+
+
+class ScriptedTrials:
+    """Runs whose loss has its lowest at `best`, all with the same noise, as the same batches do."""
+
+    def __init__(self, best, breaks_at=np.inf):
+        self.best, self.breaks_at = best, breaks_at
+
+    def run(self, base, rule, seed, progress):
+        rate = base.rates([0])[0]
+        noise = np.random.default_rng(seed).normal(size=50)
+        losses = 2.0 + 0.01 * np.log(rate / self.best) ** 2 + noise
+        losses[20:] += np.inf if rate >= self.breaks_at else 0.0
+        return np.arange(50), losses
+
+
+@pytest.mark.parametrize("best, chosen", [(1.0, 1.0), (3.0, 3.0), (1 / 3, 1 / 3), (30.0, 9.0)])
+def test_verification_takes_the_best_run_below_the_noise_of_single_batches(best, chosen):
+    curve = quadratic(1.0)
+    found = RangeTest.of(curve, [curve])
+    shape = planned_schedule(None, 50)
+    trials = ScriptedTrials(best * found.suggestion)
+    told = verified(found, trials, shape, 3, 50, 0, Progress(0, shape))
+    assert told.suggestion == pytest.approx(chosen * found.suggestion)
+    assert len(told.evidence) == 3 and told.suggestions == found.suggestions
+
+
+def test_verification_of_runs_that_all_break_has_no_suggestion():
+    curve = quadratic(1.0)
+    found, shape = RangeTest.of(curve, [curve]), planned_schedule(None, 50)
+    trials = ScriptedTrials(1.0, breaks_at=0.0)
+    told = verified(found, trials, shape, 2, 50, 0, Progress(0, shape))
+    assert told.suggestion is None and told.evidence[0][1] == np.inf
 
 
 def test_the_interval_is_what_the_repeats_say_and_the_suggestion_the_lower_middle():

@@ -60,7 +60,7 @@ class Curve:
 
     @functools.cached_property
     def centred(self):
-        """The losses without their noise: Gaussian means, of which σ is a factor of two in the rate.
+        """The losses without their noise: Gaussian means, their σ a factor of two in the rate.
 
         Unlike `smoothed` they do not lag. A loss counts as the highest of the beginning at most:
         what it comes to when it diverges must not reach down into the valley.

@@ -249,7 +249,7 @@ def _attention(x):
 
 def _causal_attention(x):
     length = x.shape[1]
-    x = layers.Embedding(64, 24)(x)
+    x = layers.Embedding(128, 24)(x)
     places = layers.Embedding(length, 24)(ops.arange(length))
     x = x + places
     y = layers.LayerNormalization()(x)
