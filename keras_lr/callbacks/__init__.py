@@ -13,6 +13,7 @@ from keras_lr.callbacks.hyperparameters import MomentumSchedule, WeightDecaySche
 from keras_lr.callbacks.loss_driven import BoldDriver, GreedyLR
 from keras_lr.callbacks.plateau import ReduceLROnPlateau
 from keras_lr.callbacks.recorder import LearningRateRecorder
+from keras_lr.callbacks.recovery import RecoverFromDivergence
 from keras_lr.callbacks.replays import Replay, replay
 from keras_lr.callbacks.scheduler import LearningRateScheduler
 from keras_lr.callbacks.steps import FitSchedule, RandomJitter, RandomLearningRate, Warmup

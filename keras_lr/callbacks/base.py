@@ -164,13 +164,17 @@ class Controller(RateCallback):
         self._seen = False
 
     def on_epoch_end(self, epoch, logs=None):
-        value = (logs or {}).get(self.monitor)
-        if value is None:
-            self._miss(epoch, logs or {})
-        else:
-            self._seen = True
-            self.observe(epoch, float(value))
+        if self.driver.undone_epoch != epoch:
+            self._evaluate(epoch, logs or {})
         self.driver.remember(self, epoch + 1)
+
+    def _evaluate(self, epoch, logs):
+        value = logs.get(self.monitor)
+        if value is None:
+            self._miss(epoch, logs)
+            return
+        self._seen = True
+        self.observe(epoch, float(value))
 
     def observe(self, epoch, value):
         """Takes one value of the metric and applies what follows from it."""

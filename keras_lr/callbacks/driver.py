@@ -32,6 +32,7 @@ class Driver:
         self.params = params
         self.started = False
         self._length_is_checked = False
+        self.undone_epoch = None
         self.callbacks = []
         self.hooks = []
         self.rates = []
@@ -244,11 +245,17 @@ class Driver:
 
     def rewind(self, restore):
         """Has `restore` set weights or counters back; what counts now counts from there on."""
-        for callback in self.callbacks:
-            callback.take_note()
+        self._take_notes()
+        batches = [rate.batches_counted() for rate in self.rates]
         restore()
-        for rate in self.rates:
+        for rate, before in zip(self.rates, batches):
             rate.ledger.rewind(rate.updates_done())
+            rate.move_epoch(rate.batches_counted() - before)
+        # Of the length of an epoch in which this happened, the counters tell nothing.
+        self._length_is_checked = True
+        self._take_notes()
+
+    def _take_notes(self):
         for callback in self.callbacks:
             callback.take_note()
 

@@ -60,3 +60,19 @@ def _counted(data):
             f"never ends. Received: steps_per_epoch='count' with x of type {type(data).__name__}"
         )
     return sum(1 for _ in data)
+
+
+def build_before_training(model):
+    """Builds a model and its optimizer, which TensorFlow would do with the first batch."""
+    if not all(layer.built for layer in model._flatten_layers()):
+        iterator = next((f.f_locals.get("epoch_iterator") for f in fits_under_way(model)), None)
+        data = getattr(iterator, "_distributed_dataset", None)
+        if data is None:
+            raise ValueError(
+                "The model must be built before training, to have a state to go back to: begin it "
+                "with keras.Input(shape), or call model.build(input_shape)."
+            )
+        # As the other two back ends do in `fit`, but by the shapes alone: no batch is read.
+        model._symbolic_build(data_batch=data.element_spec)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)

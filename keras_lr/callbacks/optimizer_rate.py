@@ -126,9 +126,13 @@ class OptimizerRate:
         every = self.optimizer.gradient_accumulation_steps or 1
         return (int(read(self.optimizer._iterations)) - but) // every
 
+    def batches_counted(self):
+        """Returns what Keras has counted so far: batches, also when they accumulate."""
+        return int(read(self.optimizer._iterations))
+
     def begin_epoch(self):
-        """Takes note of what there is: Keras counts batches, also when they accumulate."""
-        self._counted = int(read(self.optimizer._iterations))
+        """Takes note of what there is when an epoch begins."""
+        self._counted = self.batches_counted()
         self._at_begin = (self.scale, self.level)
 
     def standing(self):
@@ -136,9 +140,13 @@ class OptimizerRate:
         now = {"base": self.initial, "scale": self.scale, "level": self.level}
         return {**now, "begin": list(self._at_begin)}
 
+    def move_epoch(self, batches):
+        """Takes note that the count was moved, and with it where the epoch began."""
+        self._counted += batches
+
     def counted_beyond(self, batches):
         """Tells whether Keras has counted one more than there were batches in the epoch."""
-        return int(read(self.optimizer._iterations)) - self._counted == batches + 1
+        return self.batches_counted() - self._counted == batches + 1
 
     def forget_updates_beyond(self, batches):
         """Takes one back if Keras has counted one more than there were batches in the epoch."""

@@ -5,12 +5,9 @@ import statistics
 import warnings
 from typing import NamedTuple
 
-import numpy as np
-from keras import ops
-
 from keras_lr import checks
 from keras_lr.callbacks.base import ProgressController
-from keras_lr.callbacks.optimizer_rate import leaves
+from keras_lr.callbacks.snapshot import Snapshot
 
 
 class BestController(ProgressController):
@@ -228,26 +225,3 @@ class ReduceLROnPlateau(BestController):
     @cooldown_counter.setter
     def cooldown_counter(self, value):
         self.state = self.state._replace(cooldown_counter=value)
-
-
-class Snapshot:
-    """A copy, on the host, of a model's weights, and of its optimizer's state but for the rates.
-
-    To be taken and restored between epochs, when the JAX trainer has the variables in step with
-    its own state and reads them anew before the next batch.
-    """
-
-    def __init__(self, model, with_optimizer):
-        variables = list(model.weights)
-        if with_optimizer:
-            rates = {id(leaf._learning_rate) for leaf in leaves(model.optimizer)}
-            variables += [v for v in model.optimizer.variables if id(v) not in rates]
-        # A copy for certain: the memory of a JAX array is given away to the next step.
-        self._values = [
-            (v, np.array(ops.convert_to_numpy(ops.convert_to_tensor(v)))) for v in variables
-        ]
-
-    def restore(self):
-        """Writes every value back."""
-        for variable, value in self._values:
-            variable.assign(value)
