@@ -35,13 +35,17 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+def files(epoch):
+    return [f"epoch-{epoch}.callbacks.npz", f"epoch-{epoch}.weights.h5"]
+
+
 def updates(model):
     return unit_gradient.applied(model).size
 
 
 def test_one_whole_backup_at_any_time(tmp_path):
     train(tmp_path, stop=2)
-    assert names(tmp_path) == ["backup.json", "epoch-2.weights.h5"]
+    assert names(tmp_path) == ["backup.json", *files(2)]
     assert updates(train(tmp_path)) == 8
 
 
@@ -59,7 +63,7 @@ def test_what_becomes_of_it_at_the_end(tmp_path):
     train(folder)
     assert not folder.exists()
     train(folder, keep=True)
-    assert names(folder) == ["backup.json", "epoch-4.weights.h5"]
+    assert names(folder) == ["backup.json", *files(4)]
     assert updates(train(folder, epochs=6, keep=True)) == 12
     assert updates(train(folder, epochs=6, keep=True)) == 12
     (folder / "notes.txt").write_text("the user's own")
@@ -72,7 +76,7 @@ def test_after_a_loss_that_is_not_finite_it_stays(tmp_path):
     unit_gradient.fit(
         unit_gradient.build("sgd"), 2, 4, [feed, callbacks.TrainingBackup(tmp_path, verbose=0)]
     )
-    assert names(tmp_path) == ["backup.json", "epoch-3.weights.h5"]
+    assert names(tmp_path) == ["backup.json", *files(3)]
 
 
 def test_a_kill_while_the_weights_are_written_leaves_the_backup_before(tmp_path, monkeypatch):
@@ -85,7 +89,7 @@ def test_a_kill_while_the_weights_are_written_leaves_the_backup_before(tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(keras.Model, "save_weights", half_written)
         train(tmp_path)
-    assert names(tmp_path) == ["backup.json", "epoch-2.weights.h5", "epoch-3.weights.h5"]
+    assert names(tmp_path) == ["backup.json", *files(2), "epoch-3.weights.h5"]
     assert updates(train(tmp_path)) == 8
     assert not tmp_path.exists()
 
@@ -116,11 +120,12 @@ def test_callbacks_that_are_new_or_missing_are_told(tmp_path, capsys):
     [
         ("backup.json", lambda b: b[:-30], "is damaged: put back a copy of it, or delete the"),
         ("backup.json", lambda b: b"", "is damaged"),
-        ("backup.json", lambda b: b.replace(b'"checksum"', b'"sum"'), "damaged.*KeyError"),
+        ("backup.json", lambda b: b.replace(b'"files"', b'"names"'), "damaged.*KeyError"),
         ("backup.json", lambda b: b.replace(b'backup": 1', b'backup": 7'), "read .format 7."),
         ("epoch-2.weights.h5", lambda b: b[: len(b) // 2], "epoch-2.weights.h5 has changed"),
         ("epoch-2.weights.h5", lambda b: b[:-9] + b"?" + b[-8:], "epoch-2.weights.h5 has changed"),
         ("epoch-2.weights.h5", None, "is damaged.*FileNotFoundError"),
+        ("epoch-2.callbacks.npz", lambda b: b[:-1], "epoch-2.callbacks.npz has changed"),
     ],
 )
 def test_a_damaged_backup_stops_the_run_and_stays(name, damage, message, tmp_path):

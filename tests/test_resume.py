@@ -162,6 +162,37 @@ def test_a_scheduler_that_takes_the_rate_goes_on(tmp_path):
         check(model, own, used)
 
 
+@pytest.mark.parametrize("kept", ["weights", "all"])
+def test_the_best_weights_go_on_too(kept, tmp_path):
+    def used():
+        rule = {"factor": 0.5, "patience": 2, "mode": "min", "restore_best": kept}
+        return [
+            unit_gradient.Feed([1.0, 0.5, 0.9, 0.9, 0.9, 0.9], "metric"),
+            callbacks.ReduceLROnPlateau("metric", **rule),
+        ]
+
+    def built():
+        return unit_gradient.build(keras.optimizers.SGD(0.4, momentum=0.5))
+
+    whole = built()
+    unit_gradient.fit(whole, PER_EPOCH, EPOCHS, used())
+    backup = callbacks.TrainingBackup(tmp_path)
+    interrupted(built(), [backup, *used()], epoch=3)
+    model = built()
+    unit_gradient.fit(model, PER_EPOCH, EPOCHS, [backup, *used()])
+    for one, other in zip(whole.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_best_weights_are_refused_in_a_state_file(tmp_path):
+    with pytest.raises(ValueError, match="`state_path` must be left out with restore_best"):
+        callbacks.ReduceLROnPlateau(restore_best="all", state_path=tmp_path / "state.json")
+    rule = callbacks.ReduceLROnPlateau("loss", restore_best="all")
+    unit_gradient.fit(build("float"), 1, 1, [rule])
+    with pytest.raises(ValueError, match="`state` must be left out with restore_best"):
+        rule.set_state(rule.get_state())
+
+
 def test_state_by_hand_and_resume_at():
     model, used = build("float"), controllers()
     unit_gradient.fit(model, PER_EPOCH, 3, used)

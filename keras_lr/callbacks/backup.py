@@ -6,6 +6,8 @@ import os
 import pathlib
 import zlib
 
+import numpy as np
+
 from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
 from keras_lr.callbacks.generators import get_generators, set_generators
@@ -85,7 +87,7 @@ class TrainingBackup(RateCallback):
             self._save(self._done)
         elif not self.keep and self._is_finite:
             (self.directory / _POINTER).unlink(missing_ok=True)
-            self._delete_others(keep=None)
+            self._delete_others()
             if not any(self.directory.iterdir()):
                 self.directory.rmdir()
         super().on_train_end(logs)
@@ -94,25 +96,27 @@ class TrainingBackup(RateCallback):
 
     def _save(self, epoch):
         weights = self.directory / f"epoch-{epoch}.weights.h5"
+        arrays = self.directory / f"epoch-{epoch}.callbacks.npz"
         self.model.save_weights(weights, overwrite=True)
+        np.savez(arrays, **self.driver.memory.arrays())
         content = {
             _KEY: _FORMAT,
             "epoch": epoch,
-            "weights": weights.name,
-            "checksum": _written(weights),
+            "files": {path.name: _written(path) for path in (weights, arrays)},
             "callbacks": self.driver.memory.latest,
             "generators": get_generators(self.model),
         }
         write_atomically(self.directory / _POINTER, json.dumps(content))
-        self._delete_others(keep=weights)
+        self._delete_others(keep=content["files"])
 
-    def _delete_others(self, keep):
-        for path in self.directory.glob("epoch-*.weights.h5"):
-            if path != keep:
-                path.unlink()
+    def _delete_others(self, keep=()):
+        for pattern in ("epoch-*.weights.h5", "epoch-*.callbacks.npz"):
+            for path in self.directory.glob(pattern):
+                if path.name not in keep:
+                    path.unlink()
 
     def _restore(self):
-        content, weights = self._read()
+        content, (weights, arrays) = self._read()
         if not self.model.optimizer.built:
             self.model.optimizer.build(self.model.trainable_variables)
         try:
@@ -125,30 +129,43 @@ class TrainingBackup(RateCallback):
             ) from error
         # As Keras' own backup tells `fit` where to begin.
         self.model._initial_epoch = content["epoch"]
-        self.driver.memory.backup = content["callbacks"]
+        self.driver.memory.backup = _with_arrays(content["callbacks"], arrays)
         if self.verbose:
-            tell(
-                f"TrainingBackup: going on after {content['epoch']} epochs, from {self.directory}."
-            )
+            epochs = content["epoch"]
+            tell(f"TrainingBackup: going on after {epochs} epochs, from {self.directory}.")
 
     def _read(self):
         try:
             content = json.loads((self.directory / _POINTER).read_text(encoding="utf-8"))
-            version, weights = content[_KEY], self.directory / content["weights"]
-            is_whole = _checksum(weights) == content["checksum"]
+            version, checksums = content[_KEY], content["files"]
             content["epoch"] + 1, content["callbacks"], content["generators"]
-        except (ValueError, LookupError, TypeError, OSError) as error:
+            weights, arrays = (self.directory / name for name in checksums)
+            changed = [path.name for path in (weights, arrays) if _differs(path, checksums)]
+        except (AttributeError, ValueError, LookupError, TypeError, OSError) as error:
             raise ValueError(
                 f"The backup in {self.directory} is damaged: put back a copy of it, {_FRESH}. "
                 f"({type(error).__name__}: {error})"
             ) from error
-        if version != _FORMAT or not is_whole:
-            found = f"{weights.name} has changed" if version == _FORMAT else f"format {version}"
+        if version != _FORMAT or changed:
+            found = f"{changed[0]} has changed" if changed else f"format {version}"
             raise ValueError(
                 f"The backup in {self.directory} cannot be read ({found}): put back a copy of it, "
                 f"or install the keras_lr that wrote it, {_FRESH}."
             )
-        return content, weights
+        return content, (weights, arrays)
+
+
+def _with_arrays(entries, path):
+    """Returns the entries of callbacks with what each remembers in arrays."""
+    with np.load(path) as file:
+        for i, entry in enumerate(entries):
+            count = sum(name.startswith(f"{i}.") for name in file.files)
+            entry["arrays"] = [file[f"{i}.{j}"] for j in range(count)]
+    return entries
+
+
+def _differs(path, checksums):
+    return _checksum(path) != checksums[path.name]
 
 
 def _written(path):

@@ -61,6 +61,10 @@ class Remembering:
         self.restore(state)
         self.given = state
 
+    def get_arrays(self):
+        """Returns what else has to be kept, arrays that are no JSON; only a backup keeps them."""
+        return []
+
     def restore(self, entry):
         """Takes the state of an entry; raises ValueError if it is not one of this callback."""
         found, fields = entry.get("state"), self.start()._fields
@@ -169,6 +173,11 @@ class Memory:
         return entry_at(entries, epoch, counts, batches, place)
 
     # Kept
+
+    def arrays(self):
+        """Returns, by their place in `latest`, what callbacks remember in arrays."""
+        found = [callback.get_arrays() for callback in self._remembering]
+        return {f"{i}.{j}": a for i, arrays in enumerate(found) for j, a in enumerate(arrays)}
 
     def begin(self, rates, epoch, restored):
         """Keeps the states that a fit begins with."""

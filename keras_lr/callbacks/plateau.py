@@ -9,6 +9,11 @@ from keras_lr import checks
 from keras_lr.callbacks.base import ProgressController
 from keras_lr.callbacks.snapshot import Snapshot
 
+_NO_WEIGHTS = (
+    "left out with restore_best, whose weights are no JSON: TrainingBackup keeps both, and goes on "
+    "after a stop"
+)
+
 
 class BestController(ProgressController):
     """The base of rules that compare with the best so far: margin and smoothing.
@@ -135,6 +140,8 @@ class ReduceLROnPlateau(BestController):
         if restore_best is not False and restore_best not in ("weights", "all"):
             checks.refuse("restore_best", "False, 'weights' or 'all'", restore_best)
         self.restore_best = restore_best
+        if restore_best and state_path is not None:
+            checks.refuse("state_path", _NO_WEIGHTS, state_path)
         self.start_from_epoch = count("start_from_epoch", start_from_epoch)
         self._at_best = None
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
@@ -192,6 +199,17 @@ class ReduceLROnPlateau(BestController):
                 f"not below the highest rate to come, {highest:.4g}.",
                 stacklevel=2,
             )
+
+    def get_arrays(self):
+        return [] if self._at_best is None else self._at_best.arrays()
+
+    def restore(self, entry):
+        super().restore(entry)
+        if self.restore_best and self.state.best is not None:
+            if not entry.get("arrays"):
+                checks.refuse("state", _NO_WEIGHTS, entry["state"])
+            whole = self.restore_best == "all"
+            self._at_best = Snapshot.of(self.model, whole, entry["arrays"])
 
     def act(self, before, after, value):
         stops = self.stops(value)

@@ -34,10 +34,7 @@ class Snapshot:
     """
 
     def __init__(self, model, with_optimizer, directory=None):
-        self._variables = list(model.weights)
-        if with_optimizer:
-            rates = {id(leaf._learning_rate) for leaf in leaves(model.optimizer)}
-            self._variables += [v for v in model.optimizer.variables if id(v) not in rates]
+        self._variables = _variables(model, with_optimizer)
         found = set()
         copies = self._copies(found)
         self._values = list(copies) if directory is None else _File(directory, copies)
@@ -52,10 +49,39 @@ class Snapshot:
                 non_finite.add(variable.path)
             yield value
 
+    @classmethod
+    def of(cls, model, with_optimizer, arrays):
+        """Returns the snapshot whose `arrays` another one gave, perhaps in another process."""
+        snapshot = cls.__new__(cls)
+        snapshot._variables = _variables(model, with_optimizer)
+        if len(arrays) != len(snapshot._variables):
+            raise ValueError(
+                f"{len(arrays)} weights and slots then, {len(snapshot._variables)} now"
+            )
+        snapshot._values = [
+            # NumPy's files know no bfloat16: it comes back as two bytes.
+            array.view(keras.ops.convert_to_numpy(v).dtype) if array.dtype.kind == "V" else array
+            for v, array in zip(snapshot._variables, arrays)
+        ]
+        snapshot.non_finite = frozenset()
+        return snapshot
+
+    def arrays(self):
+        """Returns all values, in the order of the model's variables."""
+        return list(self._values)
+
     def restore(self):
         """Writes every value back."""
         for variable, value in zip(self._variables, self._values):
             variable.assign(value)
+
+
+def _variables(model, with_optimizer):
+    variables = list(model.weights)
+    if with_optimizer:
+        rates = {id(leaf._learning_rate) for leaf in leaves(model.optimizer)}
+        variables += [v for v in model.optimizer.variables if id(v) not in rates]
+    return variables
 
 
 class _File:
