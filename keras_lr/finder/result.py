@@ -25,8 +25,8 @@ class RangeTest:
     `learning_rates`, `losses` and `smoothed` are float64 arrays of one length, one entry per update
     with a finite loss; of several repeats, their mean. `suggestions` has a rate (or None) per rule:
     `minimum` (a tenth of the rate at the lowest loss), `valley`, `steepest`, `slide` and `fallen`
-    (the rate at which nine tenths of the fall are behind, at most a quarter of that at which the
-    loss diverged). `suggestion` is the peak rate to train with, the last rule's, or the best run's after
+    (the rate at which nine tenths of the fall are behind, at most a quarter of that at which it
+    diverged). `suggestion` is the peak rate to train with, the last rule's, or the best run's after
     `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**, see
     `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or None where
     there is nothing to compare. `status` says why there may be none:
