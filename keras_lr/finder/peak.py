@@ -7,6 +7,9 @@ import numpy as np
 from keras_lr import checks
 from keras_lr.schedules.function import as_schedule
 
+# tests/benchmarks/range_test_regret.py, 76 cells: the best constant rate is 0.35 to 0.7 of the best
+# peak of a linear decay, of warmup-stable-decay 0.5 to 0.7. A quarter and a half err low, at a
+# median regret of 0.010 and 0.004; the whole peak had a 90th percentile of 1.3 and 0.44.
 _LINEAR, _STABLE = 0.5, 0.85
 _CONSTANT_FACTOR = 0.25
 _POINTS = 2001

@@ -58,6 +58,19 @@ class Measured:
             return math.nan
         return float(np.interp(math.log(rate), self._log_rates, self._regrets))
 
+    def regret_of_shape(self, shape, factor):
+        """Returns the regret, among runs of this shape, of `factor` times the best linear peak."""
+        rates, losses = self._arrays["shape_rates"], self._arrays[shape]
+        losses = np.where(np.isfinite(losses), losses, np.inf)
+        regrets = (losses - np.min(losses)) / (self._arrays["initial"] - np.min(losses))
+        at = self._log_rates[np.argmin(self._regrets)] + math.log(factor)
+        return float(np.interp(at, np.log(rates), np.minimum(regrets, _WORST)))
+
+    def has_shapes(self):
+        """Whether other schedules were measured too, and something was learnt under them."""
+        names = [name for name in ("constant", "stable") if name in self._arrays]
+        return bool(names) and all(np.isfinite(self._arrays[n]).any() for n in names)
+
     def run(self, base, rule, seed, progress):
         """Stands in for `Trials`: the short run at the nearest rate that was measured."""
         peak = math.log(base.rates([0])[0])
@@ -124,13 +137,19 @@ def tables(found):
     for group in (TUNING, HELD_OUT):
         rows = [r for one, r in zip(found, regrets) if one.cell.group == group]
         print(f"\n{group}: {len(rows)} cells\n{'':26s}{heading}")
-        for name in rows[0]:
+        for name in rows[0] if rows else ():
             print(f"{name:26s}{_quantiles([row[name] for row in rows])}")
     for kind in ("optimizer", "loss", "network", "data", "steps", "batch_size"):
         print(f"\nfallen by {kind}\n{'':26s}{heading}")
         for value in sorted({getattr(one.cell, kind) for one in found}):
             rows = [r for one, r in zip(found, regrets) if getattr(one.cell, kind) == value]
             print(f"{value!s:26s}{_quantiles([row['fallen'] for row in rows])}  {len(rows)} cells")
+    some = [one for one in found if one.has_shapes()]
+    print(f"\nregret at parts of the best linear peak, {len(some)} cells: median, q90")
+    for shape in ("constant", "stable") if some else ():
+        for factor in (1.0, 0.7, 0.5, 0.35, 0.25, 0.18):
+            told = np.quantile([one.regret_of_shape(shape, factor) for one in some], [0.5, 0.9])
+            print(f"{shape:10s}{factor:5.2f}   {told[0]:.3f}  {told[1]:.3f}")
     edges = [one.cell.name for one in found if not one.interior]
     print(f"\nbest rate at the edge of its grid: {edges or 'nowhere'}")
     return regrets
@@ -142,7 +161,7 @@ def picture(found, regrets, path):
 
     ax = Figure(figsize=(7, 4.5), layout="constrained").subplots()
     held_out = [r for one, r in zip(found, regrets) if one.cell.group == HELD_OUT]
-    for name in held_out[0]:
+    for name in held_out[0] if held_out else ():
         values = np.sort(np.concatenate([row[name] for row in held_out]))
         values = np.maximum(values[np.isfinite(values)], 1e-4)
         ax.step(values, (np.arange(len(values)) + 1) / len(values), label=name)
