@@ -1,6 +1,7 @@
 """`LearningRateRecorder`: what it says is what the weights did, in every place it says it."""
 
 import csv
+import importlib.util
 import json
 import sys
 import warnings
@@ -180,9 +181,14 @@ def test_the_end_of_a_stream_is_no_update(others, first):
     assert recorder.epoch_ends == [3, 6] and not recorder.undone.any()
 
 
+needs_tensorboard = pytest.mark.skipif(
+    importlib.util.find_spec("tensorboard") is None, reason="needs the extra tensorboard"
+)
+
+
 def scalars(path):
     """Returns (tag, step, value) of every scalar of an event file, as TensorBoard reads it."""
-    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    from tensorboard.backend.event_processing import event_accumulator as accumulators
     from tensorboard.util import tensor_util
 
     everything = {"tensors": 0}
@@ -194,6 +200,7 @@ def scalars(path):
     ]
 
 
+@needs_tensorboard
 def test_tensorboard_gets_every_update_as_soon_as_the_epoch_ends(tmp_path):
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -210,6 +217,7 @@ def test_tensorboard_gets_every_update_as_soon_as_the_epoch_ends(tmp_path):
     assert len(list((tmp_path / "run").iterdir())) == 2
 
 
+@needs_tensorboard
 @unit_gradient.needs_multi_optimizer
 def test_tensorboard_gets_one_curve_per_optimizer(tmp_path):
     body, head = (keras.optimizers.SGD(rate, name=n) for rate, n in ((0.5, "body"), (0.25, "head")))
