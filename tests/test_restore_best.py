@@ -4,55 +4,20 @@ import keras
 import numpy as np
 import pytest
 import unit_gradient
+from small_network import (
+    EPOCH,
+    Watch,
+    adam,
+    assert_same_bits,
+    network,
+    set_rate,
+    state_of,
+    train,
+)
 
 from keras_lr import callbacks, schedules
 
 nan = float("nan")
-EPOCH = np.random.default_rng(3).normal(size=(16, 3)).astype("float32")
-
-
-def network(optimizer, **options):
-    """Returns a small model with BatchNorm, the same every time."""
-    keras.utils.set_random_seed(1)
-    layers = [keras.Input((3,)), keras.layers.Dense(4), keras.layers.BatchNormalization()]
-    model = keras.Sequential([*layers, keras.layers.Dense(1)])
-    model.compile(optimizer, "mse", **options)
-    return model
-
-
-def train(model, epochs, used=(), **options):
-    targets = EPOCH.sum(axis=1, keepdims=True)
-    options = {"epochs": epochs, "batch_size": 4, "shuffle": False, "verbose": 0, **options}
-    return model.fit(EPOCH, targets, callbacks=[*used], **options)
-
-
-def state_of(model):
-    """Returns all weights and all variables of the optimizer but its rate, as arrays."""
-    variables = [v for v in model.optimizer.variables if "learning_rate" not in v.path]
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in [*model.weights, *variables]]
-
-
-def assert_same_bits(found, expected):
-    assert len(found) == len(expected)
-    for a, b in zip(found, expected):
-        np.testing.assert_array_equal(a, b)
-
-
-class Watch(keras.callbacks.Callback):
-    """Notes the model at the end of every epoch and at the begin of the next."""
-
-    def on_train_begin(self, logs=None):
-        self.ends, self.begins = [], []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.begins.append(state_of(self.model))
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.ends.append(state_of(self.model))
-
-
-def adam(rate):
-    return keras.optimizers.Adam(rate)
 
 
 OPTIMIZERS = {
@@ -75,8 +40,7 @@ def test_restoring_all_trains_on_as_if_the_bad_epochs_had_never_been(kind):
     train(reference, 2)
     assert_same_bits(watch.ends[1], state_of(reference))
     assert_same_bits(watch.begins[4], state_of(reference))
-    reference.optimizer.learning_rate = rate * 0.5
-    reference.make_train_function(force=True)
+    set_rate(reference, rate * 0.5)
     train(reference, 1)
     assert_same_bits(state_of(model), state_of(reference))
     # The record has the epochs as they were, and the rates of the repeated updates.
