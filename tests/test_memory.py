@@ -17,6 +17,7 @@ RULES = {
     "validation decay": lambda **more: callbacks.ValidationDecay("m", mode="min", **more),
     "bold driver": lambda **more: callbacks.BoldDriver("m", mode="min", **more),
     "greedy": lambda **more: callbacks.GreedyLR("m", mode="min", patience=1, **more),
+    "recovery": lambda **more: callbacks.RecoverFromDivergence("m", mode="min", **more),
     "scheduler": lambda **more: callbacks.LearningRateScheduler(lambda e, lr: 0.9 * lr, **more),
 }
 FUNCTIONS = {

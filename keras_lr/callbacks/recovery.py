@@ -47,7 +47,8 @@ class RecoverFromDivergence(ProgressController):
     events and, unless `verbose` is 0, the screen tell when and why. List savers, which else save
     what has diverged, and `SwapEMAWeights` after this callback. `TerminateOnNaN` still ends the
     training, with the last good state in the model. `on_train_end="restore_initial"` undoes the
-    cuts.
+    cuts. `state_path`: see `Controller`; a run that goes on after a stop can go back to where it
+    went on, not before.
 
     >>> from keras_lr.callbacks import RecoverFromDivergence
     >>> rule = RecoverFromDivergence(mode="min")
@@ -74,6 +75,7 @@ class RecoverFromDivergence(ProgressController):
         mode="auto",
         verbose=1,
         on_train_end="keep",
+        state_path=None,
     ):
         self.factor = checks.Number(above=0, below=1)("factor", factor)
         self.max_recoveries = checks.Number(minimum=0, integer=True)(
@@ -87,7 +89,7 @@ class RecoverFromDivergence(ProgressController):
         if directory is not None and not isinstance(directory, (str, os.PathLike)):
             checks.refuse("directory", "a path", directory)
         self.directory = directory
-        super().__init__(monitor, mode, verbose, on_train_end)
+        super().__init__(monitor, mode, verbose, on_train_end, state_path)
         # Validation has seen the weights as they are; what training tells lacks the last update.
         self._lags = not monitor.startswith("val_")
 
