@@ -10,6 +10,10 @@ import unit_gradient
 from keras_lr import callbacks
 
 
+JSON = "keras_lr-backup.json"
+ARRAYS, WEIGHTS = (f"keras_lr-backup-2.{kind}" for kind in ("callbacks.npz", "weights.h5"))
+
+
 class Stop(keras.callbacks.Callback):
     def __init__(self, epoch):
         super().__init__()
@@ -36,7 +40,7 @@ def names(folder):
 
 
 def files(epoch):
-    return [f"epoch-{epoch}.callbacks.npz", f"epoch-{epoch}.weights.h5"]
+    return [f"keras_lr-backup-{epoch}.callbacks.npz", f"keras_lr-backup-{epoch}.weights.h5"]
 
 
 def updates(model):
@@ -45,16 +49,16 @@ def updates(model):
 
 def test_one_whole_backup_at_any_time(tmp_path):
     train(tmp_path, stop=2)
-    assert names(tmp_path) == ["backup.json", *files(2)]
+    assert names(tmp_path) == [*files(2), JSON]
     assert updates(train(tmp_path)) == 8
 
 
 def test_every_second_epoch(tmp_path):
     train(tmp_path, stop=2, every=2)
-    assert json.loads((tmp_path / "backup.json").read_text())["epoch"] == 2
+    assert json.loads((tmp_path / "keras_lr-backup.json").read_text())["epoch"] == 2
     model = train(tmp_path, stop=3, every=2)
     # Counted from where the run went on.
-    assert json.loads((tmp_path / "backup.json").read_text())["epoch"] == 2
+    assert json.loads((tmp_path / "keras_lr-backup.json").read_text())["epoch"] == 2
     assert updates(model) == 8
 
 
@@ -63,7 +67,7 @@ def test_what_becomes_of_it_at_the_end(tmp_path):
     train(folder)
     assert not folder.exists()
     train(folder, keep=True)
-    assert names(folder) == ["backup.json", *files(4)]
+    assert names(folder) == [*files(4), JSON]
     assert updates(train(folder, epochs=6, keep=True)) == 12
     assert updates(train(folder, epochs=6, keep=True)) == 12
     (folder / "notes.txt").write_text("the user's own")
@@ -76,7 +80,7 @@ def test_after_a_loss_that_is_not_finite_it_stays(tmp_path):
     unit_gradient.fit(
         unit_gradient.build("sgd"), 2, 4, [feed, callbacks.TrainingBackup(tmp_path, verbose=0)]
     )
-    assert names(tmp_path) == ["backup.json", *files(3)]
+    assert names(tmp_path) == [*files(3), JSON]
 
 
 def test_a_kill_while_the_weights_are_written_leaves_the_backup_before(tmp_path, monkeypatch):
@@ -89,7 +93,7 @@ def test_a_kill_while_the_weights_are_written_leaves_the_backup_before(tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr(keras.Model, "save_weights", half_written)
         train(tmp_path)
-    assert names(tmp_path) == ["backup.json", *files(2), "epoch-3.weights.h5"]
+    assert names(tmp_path) == [*files(2), "keras_lr-backup-3.weights.h5", JSON]
     assert updates(train(tmp_path)) == 8
     assert not tmp_path.exists()
 
@@ -118,14 +122,34 @@ def test_callbacks_that_are_new_or_missing_are_told(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [
-        ("backup.json", lambda b: b[:-30], "is damaged: put back a copy of it, or delete the"),
-        ("backup.json", lambda b: b"", "is damaged"),
-        ("backup.json", lambda b: b.replace(b'"files"', b'"names"'), "damaged.*KeyError"),
-        ("backup.json", lambda b: b.replace(b'backup": 1', b'backup": 7'), "read .format 7."),
-        ("epoch-2.weights.h5", lambda b: b[: len(b) // 2], "epoch-2.weights.h5 has changed"),
-        ("epoch-2.weights.h5", lambda b: b[:-9] + b"?" + b[-8:], "epoch-2.weights.h5 has changed"),
-        ("epoch-2.weights.h5", None, "is damaged.*FileNotFoundError"),
-        ("epoch-2.callbacks.npz", lambda b: b[:-1], "epoch-2.callbacks.npz has changed"),
+        (
+            "keras_lr-backup.json",
+            lambda b: b[:-30],
+            "is damaged: put back a copy of it, or delete the",
+        ),
+        (JSON, lambda b: b"", "is damaged"),
+        (JSON, lambda b: b.replace(b'"files"', b'"names"'), "damaged.*KeyError"),
+        (
+            "keras_lr-backup.json",
+            lambda b: b.replace(b'backup": 1', b'backup": 7'),
+            "read .format 7.",
+        ),
+        (
+            "keras_lr-backup-2.weights.h5",
+            lambda b: b[: len(b) // 2],
+            "2.weights.h5 has changed",
+        ),
+        (
+            "keras_lr-backup-2.weights.h5",
+            lambda b: b[:-9] + b"?" + b[-8:],
+            "2.weights.h5 has changed",
+        ),
+        (WEIGHTS, None, "is damaged.*FileNotFoundError"),
+        (
+            "keras_lr-backup-2.callbacks.npz",
+            lambda b: b[:-1],
+            "2.callbacks.npz has changed",
+        ),
     ],
 )
 def test_a_damaged_backup_stops_the_run_and_stays(name, damage, message, tmp_path):

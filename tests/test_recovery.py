@@ -189,7 +189,9 @@ def test_other_callbacks_forget_the_epoch_wherever_they_are_listed(order):
     ]
     used = [*feeds, *[plateau, bold, recovery(), recorder][::order]]
     history = unit_gradient.fit(model, 2, 4, used).history
-    assert plateau.state == plateau.start()._replace(best=0.5, wait=1, mean=0.5, averaged=3)
+    assert plateau.state == plateau.start()._replace(
+        best=0.5, wait=1, mean=0.5, averaged=3, recent=(0.5,)
+    )
     assert bold.state == bold.start()._replace(factor=3.0, previous=0.5)
     expected = np.repeat([0.4, 0.4, 0.4 * 3 * 0.5], 2)
     np.testing.assert_allclose(unit_gradient.applied(model), expected, atol=2e-6)

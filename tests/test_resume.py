@@ -105,6 +105,7 @@ def test_training_backup_needs_no_state_files(own, epoch, first, tmp_path):
     unit_gradient.fit(model, PER_EPOCH, EPOCHS, used())
     check(model, own)
     assert not (tmp_path / "backup").exists()
+    assert unit_gradient.fit(model, 1, 2).epoch == [0, 1]
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["saver first", "saver last"])

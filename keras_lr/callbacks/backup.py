@@ -6,15 +6,17 @@ import os
 import pathlib
 import zlib
 
+import keras
 import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
+from keras_lr.callbacks.fit_call import build_before_training, listed
 from keras_lr.callbacks.generators import get_generators, set_generators
 from keras_lr.callbacks.messages import tell, verbosity
 from keras_lr.files import write_atomically
 
-_POINTER = "backup.json"
+_POINTER, _PREFIX = "keras_lr-backup.json", "keras_lr-backup-"
 _KEY, _FORMAT = "keras_lr_backup", 1
 _FRESH = "or delete the folder to train from the beginning"
 
@@ -26,13 +28,17 @@ class TrainingBackup(RateCallback):
     NumPy's, Python's, PyTorch's) belong to one moment and are replaced in one piece: a run killed
     at any time, also during the backup, finds a whole one. (Keras' `BackupAndRestore` writes two
     files in place, and knows no callback's state.) The place in the list of callbacks does not
-    matter: the backup of an epoch is made when the next one begins, after all have had their say.
+    matter, but that `SwapEMAWeights` comes before it: the backup of an epoch is made when the next
+    one begins, after all have had their say.
 
     `directory` is made if need be and belongs to this run alone. `every` counts epochs between
     backups. When training has ended the backup is deleted, unless `keep=True` or the last loss was
     not finite. A damaged backup, or one of another model, raises ValueError in `on_train_begin`,
-    which says what to do; `verbose=0` keeps silent of a whole one. Not backed up: the history of
-    earlier epochs, and the order in which a `tf.data.Dataset` shuffles.
+    which says what to do; `verbose=0` keeps silent of a whole one. Epochs that end in a loss that
+    is not finite are not backed up. Nor are the history of earlier epochs, what Keras' callbacks
+    remember (`EarlyStopping`, `ModelCheckpoint`), and the order in which a `tf.data.Dataset`
+    shuffles. With `use_ema` Keras puts the averages into the model when a fit ends: a run that goes
+    on from `keep=True` begins with these.
 
     >>> import keras, numpy as np, tempfile
     >>> from keras_lr.callbacks import TrainingBackup
@@ -66,8 +72,10 @@ class TrainingBackup(RateCallback):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        self._refuse_swaps()
         self._first, self._done, self._is_finite = None, None, True
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._is_ours = not any(self.directory.iterdir())
         if (self.directory / _POINTER).exists():
             self._restore()
 
@@ -75,7 +83,9 @@ class TrainingBackup(RateCallback):
         super().on_epoch_begin(epoch, logs)
         if self._first is None:
             self._first = epoch
-        elif (epoch - self._first) % self.every == 0:
+            # `fit` has read it; Keras would begin every later fit of the model there.
+            self.model._initial_epoch = None
+        elif (epoch - self._first) % self.every == 0 and self._is_finite:
             self._save(epoch)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -83,25 +93,43 @@ class TrainingBackup(RateCallback):
         self._is_finite = math.isfinite(float((logs or {}).get("loss", 0.0)))
 
     def on_train_end(self, logs=None):
-        if self._done is not None and self.keep:
-            self._save(self._done)
-        elif not self.keep and self._is_finite:
-            (self.directory / _POINTER).unlink(missing_ok=True)
-            self._delete_others()
-            if not any(self.directory.iterdir()):
-                self.directory.rmdir()
+        self.model._initial_epoch = None
+        # A fit of no epochs, as after a change of `epochs`, is no reason to lose the backup.
+        if self._done is not None and self._is_finite:
+            if self.keep:
+                self._save(self._done)
+            else:
+                self._delete()
         super().on_train_end(logs)
+
+    def attach(self, model, **options):
+        """Refused: a loop by hand has to go on by itself where it was stopped."""
+        raise ValueError(
+            "TrainingBackup must be given to `fit`. In a loop of your own save the model, and "
+            "give callbacks a `state_path` and `attach(model, initial_epoch=…)`."
+        )
+
+    def _refuse_swaps(self):
+        together = listed(self.model)
+        later = together[together.index(self) :] if self in together else []
+        if any(isinstance(callback, keras.callbacks.SwapEMAWeights) for callback in later):
+            raise ValueError(
+                "SwapEMAWeights must be listed before TrainingBackup, which would else save the "
+                "averages in the place of the weights. Received: SwapEMAWeights after it"
+            )
 
     # Files: the weights of an epoch under a name of their own, and a pointer to the valid ones
 
     def _save(self, epoch):
-        weights = self.directory / f"epoch-{epoch}.weights.h5"
-        arrays = self.directory / f"epoch-{epoch}.callbacks.npz"
+        weights = self.directory / f"{_PREFIX}{epoch}.weights.h5"
+        arrays = self.directory / f"{_PREFIX}{epoch}.callbacks.npz"
         self.model.save_weights(weights, overwrite=True)
         np.savez(arrays, **self.driver.memory.arrays())
         content = {
             _KEY: _FORMAT,
             "epoch": epoch,
+            "clocks": self.driver.clocks_now(),
+            "is_our_folder": self._is_ours,
             "files": {path.name: _written(path) for path in (weights, arrays)},
             "callbacks": self.driver.memory.latest,
             "generators": get_generators(self.model),
@@ -110,15 +138,19 @@ class TrainingBackup(RateCallback):
         self._delete_others(keep=content["files"])
 
     def _delete_others(self, keep=()):
-        for pattern in ("epoch-*.weights.h5", "epoch-*.callbacks.npz"):
-            for path in self.directory.glob(pattern):
-                if path.name not in keep:
-                    path.unlink()
+        for path in self.directory.glob(f"{_PREFIX}*"):
+            if path.name not in keep:
+                path.unlink()
+
+    def _delete(self):
+        (self.directory / _POINTER).unlink(missing_ok=True)
+        self._delete_others()
+        if self._is_ours and not any(self.directory.iterdir()):
+            self.directory.rmdir()
 
     def _restore(self):
         content, (weights, arrays) = self._read()
-        if not self.model.optimizer.built:
-            self.model.optimizer.build(self.model.trainable_variables)
+        build_before_training(self.model)
         try:
             self.model.load_weights(weights)
             set_generators(self.model, content["generators"])
@@ -129,6 +161,8 @@ class TrainingBackup(RateCallback):
             ) from error
         # As Keras' own backup tells `fit` where to begin.
         self.model._initial_epoch = content["epoch"]
+        self._is_ours = content["is_our_folder"]
+        self.driver.memory.backup_moment = {name: content[name] for name in ("epoch", "clocks")}
         self.driver.memory.backup = _with_arrays(content["callbacks"], arrays)
         if self.verbose:
             epochs = content["epoch"]
@@ -138,7 +172,7 @@ class TrainingBackup(RateCallback):
         try:
             content = json.loads((self.directory / _POINTER).read_text(encoding="utf-8"))
             version, checksums = content[_KEY], content["files"]
-            content["epoch"] + 1, content["callbacks"], content["generators"]
+            content["epoch"] + 1, content["callbacks"], content["generators"], content["clocks"]
             weights, arrays = (self.directory / name for name in checksums)
             changed = [path.name for path in (weights, arrays) if _differs(path, checksums)]
         except (AttributeError, ValueError, LookupError, TypeError, OSError) as error:

@@ -132,6 +132,11 @@ class Controller(RateCallback):
         self.state_path = file_path("state_path", state_path)
         self.state = self.start()
 
+    def restore(self, entry):
+        super().restore(entry)
+        # With validation_freq the epochs to come may bring none, if there was one before.
+        self._seen = entry.get("epoch", 0) > 0
+
     def start(self):
         """Returns the state before the first evaluation."""
         return ControllerState()

@@ -42,6 +42,9 @@ class ByHand:
             "steps": None if steps_per_epoch is None else count("steps_per_epoch", steps_per_epoch),
         }
         self._at = checks.Number(minimum=0, integer=True)("initial_epoch", initial_epoch)
+        driver = vars(self).get("driver")
+        if driver is not None and driver.by_hand and driver.rates and driver.drives(self.model):
+            raise ValueError(f"{self.owner} is attached to a model: call `detach()` first.")
         if fits_under_way(model):
             raise ValueError("`attach` is for loops without `fit`: give callbacks to `fit` itself.")
         companions = Driver.attached(model)
@@ -66,6 +69,9 @@ class ByHand:
         driver = vars(self).get("driver")
         if driver is None or not driver.by_hand or not driver.rates:
             raise ValueError(f"Call {type(self).__name__}.attach(model) before `step`.")
+        if not driver.drives(self.model):
+            name = type(self).__name__
+            raise ValueError(f"The model was compiled anew: call {name}.attach(model) again.")
         driver.adopt_foreign_writes()
         self.on_epoch_end(self._at, self._logs_of(value))
         self._at += 1

@@ -38,7 +38,7 @@ class Driver:
         self.rates = []
         self.events = []
         self.memory = Memory(self.callbacks)
-        self.by_hand = False
+        self.by_hand, self.clocks = False, []
         self._batches = batches
         accumulation = leaves(model.optimizer)[0].gradient_accumulation_steps or 1
         epochs = (params or {}).get("epochs") or None
@@ -62,6 +62,9 @@ class Driver:
         driver = vars(model).get(_PLACE)
         if driver is None or not driver.by_hand:
             return []
+        if not driver.drives(model):
+            driver.finish()
+            return []
         if any(rate.updates_made() for rate in driver.rates):
             raise ValueError(
                 "All callbacks of a loop must be attached before its first update: "
@@ -75,6 +78,11 @@ class Driver:
         driver.finish()
         return together
 
+    def drives(self, model):
+        """Tells whether the optimizer is still the one that this drives, and not compiled anew."""
+        mine = [rate.optimizer for rate in self.rates]
+        return [id(leaf) for leaf in leaves(model.optimizer)] == [id(leaf) for leaf in mine]
+
     def make_way(self, callback):
         """Ends what an interrupted fit has left; raises if this fit or loop is under way."""
         fits = fits_under_way(self._model())
@@ -84,7 +92,7 @@ class Driver:
                 "A `fit` inside a `fit` of the same model cannot have callbacks of keras_lr of its "
                 f"own. Received: {name}"
             )
-        if self.by_hand and fits:
+        if self.by_hand and fits and self.drives(self._model()):
             raise ValueError(
                 "`fit` cannot have callbacks of keras_lr while others are attached to the model: "
                 f"give all of them to `fit`, or call `detach()` first. Received: {name}"
@@ -100,6 +108,8 @@ class Driver:
                 f"factors. Received: {type(rivals[0]).__name__} and {type(callback).__name__}. "
                 "Remove one of the two."
             )
+        if any(other is callback for other in self.callbacks + self.hooks):
+            raise ValueError(f"Each callback must be listed once. Received twice: {callback.owner}")
         self.memory.open(callback)
         # What installs itself drives something else than the rate (see hyperparameters.py).
         (self.hooks if hasattr(callback, "install") else self.callbacks).append(callback)
@@ -117,11 +127,13 @@ class Driver:
         step_callbacks = [c for c in self.callbacks if c.schedule is not None]
         base = next((c.schedule for c in step_callbacks if c.sets_base), None)
         factors = [c.schedule for c in step_callbacks if not c.sets_base]
-        first_update = self._first_update(epoch, needed=bool(step_callbacks or self.hooks))
-        restored = self.memory.recall(model.optimizer, epoch, self._batches)
+        restored, clocks = self.memory.recall(model.optimizer, epoch, self._batches)
+        if clocks is None:
+            needed = bool(step_callbacks or self.hooks)
+            clocks = [self._first_update(epoch, needed)] * len(leaves(model.optimizer))
         follows_metrics = any(c.follows_metrics for c in self.callbacks)
-        for leaf in leaves(model.optimizer):
-            self.rates.append(OptimizerRate(leaf, base, factors, first_update))
+        for leaf, clock in zip(leaves(model.optimizer), clocks, strict=True):
+            self.rates.append(OptimizerRate(leaf, base, factors, clock))
         installed = [rate.install(model, follows_metrics) for rate in self.rates]
         installed += [hook.install(rate) for hook in self.hooks for rate in self.rates]
         if restored:
@@ -138,8 +150,13 @@ class Driver:
         """Has what will not work as it is meant warned about before the first update."""
         total = self.run.total_steps
         to_come = None if total is None else int(total - epoch * self.run.steps_per_epoch)
+        if any(c.sets_base and c.follows_metrics for c in self.callbacks):
+            # Which rates they are going to name is not known.
+            return
         for rate in self.rates:
             warn_of_exhausted(rate, to_come)
+        if to_come is None and any(c.schedule is not None for c in self.callbacks):
+            return
         best = max(highest(rate, to_come) / rate.multiplier for rate in self.rates)
         for callback in self.callbacks:
             callback.foresee(best)
@@ -153,6 +170,10 @@ class Driver:
         if alone and not self.by_hand:
             self.finish()
         return type(model).make_train_function(model, force=force)
+
+    def clocks_now(self):
+        """Returns the t of the schedules at the next update by optimizer; after a fit, its last."""
+        return [rate.clock() for rate in self.rates] or self.clocks
 
     def remember(self, callback, epoch):
         """Keeps the state of a callback that has decided what follows from `epoch` epochs."""
@@ -284,6 +305,8 @@ class Driver:
     def finish(self):
         """Gives the optimizer back: step functions go, metric reductions stay where they may."""
         staying = [c for c in self.callbacks if not c.restores_initial]
+        if self.rates:
+            self.clocks = self.clocks_now()
         model, traced = self._model(), False
         for rate in self.rates:
             if not rate.was_overwritten():

@@ -94,7 +94,7 @@ class Memory:
 
     def __init__(self, callbacks):
         self.moment, self.latest = {}, []
-        self.backup, self.given = None, {}
+        self.backup, self.backup_moment, self.given = None, {}, {}
         self._callbacks, self._files = callbacks, {}
 
     @property
@@ -118,7 +118,8 @@ class Memory:
     def recall(self, optimizer, epoch, batches):
         """Gives each callback its state of this moment, and the optimizers their base.
 
-        `batches` is the number per epoch, if known. Returns the callbacks that had a state.
+        `batches` is the number per epoch, if known. Returns the callbacks that had a state, and
+        the clocks of this moment's schedules by optimizer, None where nobody knows.
         """
         counts = [int(read(leaf._iterations)) for leaf in leaves(optimizer)]
         found = {c: self._found(c, epoch, counts, batches) for c in self._remembering}
@@ -131,7 +132,9 @@ class Memory:
             # A state that was taken before any fit, or by hand, says nothing of rates.
             if entry.get("rates"):
                 _put_back(optimizer, entry, factor)
-        return list(found)
+        moments = [self.backup_moment, *found.values()]
+        clocks = [m["clocks"] for m in moments if "clocks" in m and m["epoch"] == epoch > 0]
+        return list(found), clocks[0] if clocks else None
 
     def _found(self, callback, epoch, counts, batches):
         given, callback.given = callback.given, None
@@ -203,6 +206,7 @@ class Memory:
             "iterations": [int(read(rate.optimizer._iterations)) for rate in rates],
             "schedules": self._schedules,
             "rates": [rate.standing() for rate in rates],
+            "clocks": [rate.clock() for rate in rates],
         }
         self.latest = [_entry(callback, self.moment) for callback in self._remembering]
 
@@ -249,7 +253,7 @@ def _put_back(optimizer, entry, factor):
     for leaf, config, then in zip(found, entry["schedules"], entry["rates"]):
         # Of the factors of then, those that nobody remembers stay in the base.
         rest = then["scale"] / factor if then["scale"] and factor else 1.0
-        own, dialled = leaf._learning_rate, [(then["scale"], then["level"]), then["begin"]]
+        own, dialled = leaf._learning_rate, then["dialled"][::-1]
         if isinstance(own, keras.Variable):
             _put_back_number(leaf, then["base"], dialled, rest, factor)
         else:

@@ -133,12 +133,20 @@ class OptimizerRate:
     def begin_epoch(self):
         """Takes note of what there is when an epoch begins."""
         self._counted = self.batches_counted()
-        self._at_begin = (self.scale, self.level)
+        self._dialled = [(self.scale, self.level)]
 
     def standing(self):
-        """Returns what stands in the optimizer now, and did when the epoch began, as JSON."""
-        now = {"base": self.initial, "scale": self.scale, "level": self.level}
-        return {**now, "begin": list(self._at_begin)}
+        """Returns what stands in the optimizer, and has since the epoch began, as JSON."""
+        return {
+            "base": self.initial,
+            "scale": self.scale,
+            "level": self.level,
+            "dialled": [list(pair) for pair in self._dialled],
+        }
+
+    def clock(self):
+        """Returns the t of the schedules of this fit at the next update."""
+        return self.updates_done() - self.offset
 
     def move_epoch(self, batches):
         """Takes note that the count was moved, and with it where the epoch began."""
@@ -190,6 +198,7 @@ class OptimizerRate:
         if (scale, level) == (self.scale, self.level):
             return False
         self.scale, self.level = scale, level
+        self._dialled.append((scale, level))
         self.ledger.write(self.updates_done(), *self._drawn())
         if self._has_variable:
             self.optimizer.learning_rate = self._in_variable()

@@ -25,7 +25,7 @@ def warn_of_exhausted(rate, updates_to_come):
     if not length or made < length:
         return
     peak, to_come = own.rates(np.linspace(0, length, _POINTS)).max(), highest(rate, updates_to_come)
-    if to_come <= _SPENT * peak:
+    if to_come < _SPENT * peak * (1 - 1e-6):
         warnings.warn(
             f"The schedule of {rate.name} is exhausted: it ends at step {length:g}, the optimizer "
             f"counts {made}, and this fit would be trained at {to_come:.4g}, after a peak of "

@@ -222,9 +222,9 @@ class ReduceLROnPlateau(BestController):
         elif self._at_best is not None and (stops or after.factor != before.factor):
             self.driver.rewind(self._at_best.restore)
 
-    def on_train_end(self, logs=None):
-        super().on_train_end(logs)
-        self._at_best = None
+    def __getstate__(self):
+        # It holds the model's variables; a `TrainingBackup` may still ask for it after the fit.
+        return {**super().__getstate__(), "_at_best": None}
 
     # As in Keras, where they are plain attributes.
 
@@ -234,12 +234,12 @@ class ReduceLROnPlateau(BestController):
 
     @best.setter
     def best(self, value):
-        self.state = self.state._replace(best=value)
+        self.state = self.state._replace(best=None if value is None else float(value))
 
     @wait.setter
     def wait(self, value):
-        self.state = self.state._replace(wait=value)
+        self.state = self.state._replace(wait=int(value))
 
     @cooldown_counter.setter
     def cooldown_counter(self, value):
-        self.state = self.state._replace(cooldown_counter=value)
+        self.state = self.state._replace(cooldown_counter=int(value))

@@ -170,7 +170,7 @@ class RecoverFromDivergence(ProgressController):
 
     def _know_direction(self):
         if self._direction_is_open:
-            self._settle(may_wait=False)
+            self.settle()
 
     def _running_mean(self):
         # Not from a batch's logs: a callback that reads them has Keras wait for every batch. To
