@@ -1,6 +1,7 @@
 """`keras-lr plot`: pictures and charts from typed schedules, and one line about what is wrong."""
 
 import builtins
+import importlib.util
 import io
 import sys
 
@@ -40,11 +41,9 @@ def run(tmp_path, monkeypatch, capsys):
 
 @pytest.fixture
 def without_matplotlib(monkeypatch):
-    found = command_line.importlib.util.find_spec
+    found = importlib.util.find_spec
     hidden = {"matplotlib": None}
-    monkeypatch.setattr(
-        command_line.importlib.util, "find_spec", lambda name: hidden.get(name, found)
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: hidden.get(name, found))
 
 
 def test_writes_a_picture_and_describes_each_schedule(run, tmp_path):

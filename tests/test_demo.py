@@ -1,5 +1,6 @@
 """The main job: runs end to end on few epochs, says what it found, and refuses clearly."""
 
+import importlib.util
 import math
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def test_report_says_when_the_sweep_was_too_narrow():
 
 
 def test_without_the_extra_it_refuses_by_name(monkeypatch):
-    monkeypatch.setattr(command_line.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SystemExit, match=r"matplotlib and scikit-learn: pip install .*\[demo\]"):
         command_line.main(["demo"])
 

@@ -1,0 +1,1 @@
+"""The commands, a module each: `add` says what it takes, `run` does it and returns the status."""

@@ -1,0 +1,30 @@
+"""`keras-lr demo`: the main job on real data."""
+
+import sys
+
+from keras_lr import demo
+from keras_lr.commands.output import installed
+
+# What it needs beyond Keras, by the name of its import.
+_NEEDS = {"matplotlib": "matplotlib", "sklearn": "scikit-learn"}
+
+
+def add(commands):
+    """Adds the command to those of the parser."""
+    parser = commands.add_parser(
+        "demo",
+        help="choose, drive and explain the rate of a classifier of digits (under a minute)",
+    )
+    parser.add_argument(
+        "--folder", default="demo", help="where picture and report go (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options):
+    """Runs the demo if everything it needs is there."""
+    missing = [package for module, package in _NEEDS.items() if not installed(module)]
+    if missing:
+        sys.exit(f"keras-lr demo needs {' and '.join(missing)}: pip install 'keras_lr[demo]'")
+    demo.run(options.folder)
+    return 0
