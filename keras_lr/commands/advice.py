@@ -1,0 +1,75 @@
+"""What to say about a range test: what was found, and how to use it."""
+
+import inspect
+import math
+
+import keras
+
+from keras_lr.callbacks.optimizer_rate import MULTIPLIER, leaves
+from keras_lr.schedules import Constant, LinearDecay
+
+
+def lines_about(found, arguments):
+    """Returns lines about a `RangeTest` that was called with these arguments."""
+    lines = [f"{found!r}", f"Status: {found.status}. {found.advice}", *_evidence(found)]
+    if found.suggestion is None:
+        if found.evidence:
+            return [*lines, "No suggestion: all of these diverged. More verify=… go on lower down."]
+        return [*lines, "No suggestion."]
+    between = ""
+    if found.interval is not None:
+        low, high = found.interval
+        between = f", {low:.3g} to {high:.3g} in {len(found.repeats)} repeats"
+    lines.append(f"Suggestion: {found.suggestion:.3g}{between}")
+    schedule = arguments.get("schedule")
+    if schedule is not None:
+        # Runs of this schedule have found its own peak.
+        peak = found.suggestion if found.evidence else found.suggestion_for(schedule)
+        return [*lines, f"  peak of the planned schedule: {peak:.3g}"]
+    return [*lines, *_uses(found, arguments["model"].optimizer)]
+
+
+def _evidence(found):
+    for rate, loss in found.evidence:
+        ended = f"loss {loss:.4g}" if math.isfinite(loss) else "diverged"
+        yield f"  run at {rate:.3g}: {ended}"
+
+
+def _uses(found, optimizer):
+    linear = f"{found.suggestion_for(LinearDecay(1.0, 1000)):.3g}"
+    constant = f"{found.suggestion_for(Constant(1.0)):.3g}"
+    decay = f"keras_lr.schedules.LinearDecay({linear}, {{}})"
+    driven = [
+        "Or whatever the optimizer is, and however long the fit:",
+        f"  model.fit(…, callbacks=[keras_lr.callbacks.FitSchedule({decay.format(repr('100%'))})])",
+    ]
+    parts = leaves(optimizer)
+    if any(MULTIPLIER in vars(part) for part in parts):
+        # `FitSchedule` gives each its share.
+        return [f"  at multiplier 1: linear to zero: {linear}, constant: {constant}", *driven]
+    if len(parts) > 1:
+        return [
+            f"  linear to zero: {linear}, constant: {constant}",
+            "These are for the optimizer with the largest rate; the others keep their proportion.",
+        ]
+    return [
+        f"  linear to zero: {linear:8}  {written(parts[0], decay.format('updates'))}",
+        f"  constant:       {constant:8}  {written(parts[0], constant)}",
+        *driven,
+    ]
+
+
+def written(optimizer, rate):
+    """Returns the Python that builds an optimizer at another rate, its other settings kept.
+
+    >>> written(keras.optimizers.SGD(0.01, momentum=0.9), "0.2")
+    'keras.optimizers.SGD(0.2, momentum=0.9)'
+    """
+    kind, settings = type(optimizer), []
+    for name, parameter in inspect.signature(kind).parameters.items():
+        # Not from its config, for which a schedule would have to be serialised.
+        value = getattr(optimizer, name, None)
+        if isinstance(value, (bool, int, float)) and value != parameter.default:
+            settings.append(f", {name}={value!r}")
+    known = getattr(keras.optimizers, kind.__name__, None) is kind
+    return f"{'keras.optimizers.' if known else ''}{kind.__name__}({rate}{''.join(settings)})"

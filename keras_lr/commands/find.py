@@ -1,0 +1,174 @@
+"""`keras-lr find`: the range test on a model and data of the user's own."""
+
+import inspect
+import json
+import pathlib
+import re
+import sys
+import traceback
+
+import keras
+
+from keras_lr import checks
+from keras_lr.commands import options as kinds
+from keras_lr.commands import target
+from keras_lr.commands.advice import lines_about
+from keras_lr.commands.output import INSTALL_PLOT, complain, installed, say, write_picture
+from keras_lr.files import write_atomically
+from keras_lr.finder import range_test
+
+_PICTURE = "range_test.png"
+_ARGUMENTS = inspect.signature(range_test).parameters
+_AT_LEAST_ONE = checks.Number(minimum=1, integer=True)
+# By the argument of `range_test`: what the option must be, and what it means.
+_OPTIONS = {
+    "start": (checks.POSITIVE, "first rate"),
+    "end": (checks.POSITIVE, "last rate planned"),
+    "num_steps": (checks.Number(minimum=2, integer=True), "updates in a sweep"),
+    "batch_size": (_AT_LEAST_ONE, "samples in a batch"),
+    "repeats": (_AT_LEAST_ONE, "sweeps, for an interval"),
+    "verify": (checks.Number(minimum=0, integer=True), "short runs around the suggestion"),
+    # Keras' own seeds have 32 bits.
+    "seed": (
+        checks.Number(minimum=0, maximum=2**32 - 1, integer=True),
+        "of the model's weights too, if given",
+    ),
+}
+
+
+def _flag(argument):
+    return "--steps" if argument == "num_steps" else "--" + argument.replace("_", "-")
+
+
+def add(commands):
+    """Adds the command to those of the parser."""
+    parser = commands.add_parser(
+        "find",
+        help="find a learning rate for a model and data of your own, by a range test",
+        description="FUNCTION takes no arguments and returns (model, x), (model, x, y) or a dict "
+        "of the arguments of keras_lr.range_test; the model is compiled. Options go before what "
+        "the dict says. The status is 0 with a suggestion and 1 without one.",
+        epilog="example: keras-lr find train.py:make --repeats 3 --json found.json",
+    )
+    parser.add_argument(
+        "target",
+        type=target.read,
+        metavar="MODULE:FUNCTION",
+        help="a module, or a .py file, and the function in it that makes model and data",
+    )
+    for name, (check, meaning) in _OPTIONS.items():
+        default = f"{meaning} (default: {_ARGUMENTS[name].default:g})"
+        parser.add_argument(_flag(name), dest=name, type=kinds.number(check), help=default)
+    parser.add_argument(
+        "--output", type=kinds.picture_file, help=f"PNG, PDF or SVG file (default: {_PICTURE})"
+    )
+    parser.add_argument("--json", type=kinds.file, help="file for everything that was found")
+    parser.set_defaults(run=run)
+
+
+def run(options):
+    """Runs the test; returns 0 with a suggestion, 1 without one, 2 if it could not be run."""
+    # The user's function may move to another folder.
+    here = pathlib.Path.cwd()
+    try:
+        _require_drawable(options)
+        arguments = _arguments(options)
+        found = range_test(**arguments)
+        for line in lines_about(found, arguments):
+            say(re.sub(r"(\w+)=…", lambda match: _flag(match[1]), line))
+        for path in _written(found, options, here):
+            say(f"Wrote {path}")
+    except Exception as error:
+        _report(error)
+        return 2
+    return 1 if found.suggestion is None else 0
+
+
+def _require_drawable(options):
+    if installed("matplotlib"):
+        return
+    if options.output:
+        raise ValueError(
+            f"--output needs matplotlib: {INSTALL_PLOT}. Received: {str(options.output)!r}"
+        )
+    complain("find", f"matplotlib is not installed ({INSTALL_PLOT}): there will be no picture")
+
+
+def _arguments(options):
+    """Returns what `range_test` is to be called with: what was typed, before the function's own."""
+    typed = {name: getattr(options, name) for name in _OPTIONS}
+    typed = {name: value for name, value in typed.items() if value is not None}
+    if "seed" in typed:
+        keras.utils.set_random_seed(typed["seed"])
+    made = _named(target.call(*options.target), ":".join(options.target))
+    # A bar that moves needs a terminal; elsewhere one line at its end will do.
+    verbose = 1 if sys.stdout.isatty() else 2
+    return {"verbose": verbose, **made, **typed}
+
+
+def _named(made, name):
+    """Returns what the function made as arguments by name."""
+    if isinstance(made, tuple) and len(made) in (2, 3):
+        made = dict(zip(("model", "x", "y"), made))
+    elif not (isinstance(made, dict) and {"model", "x"} <= made.keys() <= _ARGUMENTS.keys()):
+        raise ValueError(
+            f"{name} must return (model, x), (model, x, y) or a dict of the arguments of "
+            f"range_test, with model and x: {', '.join(_ARGUMENTS)}. Received: {_kind(made)}"
+        )
+    if not isinstance(made["model"], keras.Model):
+        raise ValueError(f"The model of {name} must be a Keras model. Received: {made['model']!r}")
+    if getattr(made["model"], "optimizer", None) is None:
+        raise ValueError(
+            f"The model of {name} must be compiled: model.compile(optimizer=…, loss=…). "
+            f"Received: {made['model']!r}, without an optimizer"
+        )
+    return made
+
+
+def _kind(made):
+    """Returns what was made in a few words: data would fill the screen."""
+    if isinstance(made, dict):
+        return f"a dict of {', '.join(map(repr, made)) or 'nothing'}"
+    if isinstance(made, tuple):
+        return f"({', '.join(type(entry).__name__ for entry in made)})"
+    return "None" if made is None else f"a value of type {type(made).__name__}"
+
+
+def _written(found, options, here):
+    """Writes the files, and returns the path of each, as it was typed, once it is there."""
+    if options.json:
+        text = json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n"
+        write_atomically(here / options.json, text)
+        yield options.json
+    if installed("matplotlib"):
+        path = options.output or pathlib.Path(_PICTURE)
+        write_picture(here / path, lambda ax: found.plot(ax))
+        yield path
+
+
+def _report(error):
+    """Says in a line what keras_lr asks for; shows where anything else was raised."""
+    if isinstance(error, target.OwnError):
+        error = error.__cause__
+    elif isinstance(error, (ValueError, RuntimeError, OSError)) and _is_ours(_frames(error)[-1]):
+        complain("find", error)
+        return
+    frames = _frames(error)
+    # From the user's own first line on.
+    while frames and _is_ours(frames[0]):
+        frames.pop(0)
+    first = frames[0] if frames else None
+    traceback.print_exception(error.with_traceback(first))
+
+
+def _frames(error):
+    frames, frame = [], error.__traceback__
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.tb_next
+    return frames
+
+
+def _is_ours(frame):
+    module = frame.tb_frame.f_globals.get("__name__", "")
+    return module.partition(".")[0] in ("keras_lr", "importlib", "contextlib")
