@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import unit_gradient
 
+import keras_lr
 from keras_lr import __main__ as command_line
 from keras_lr import discriminative
 from keras_lr.commands import advice
 from keras_lr.finder import RangeTest, range_test
-from keras_lr.schedules import Constant, LambdaDecay, WarmupStableDecay
+from keras_lr.schedules import Constant, LambdaDecay
 
 SCRIPT = """
 import keras
@@ -112,7 +113,7 @@ def test_end_to_end_in_a_process_of_its_own(tmp_path):
 
 
 def test_options_reach_the_range_test_before_what_the_function_says(run, tmp_path):
-    options = "--start 1e-4 --end 1 --steps 30 --batch-size 8 --verify 1 --seed 5".split()
+    options = ["--start=1e-4", "--end=1", "--steps=30", "--batch-size=8", "--verify=1", "--seed=5"]
     status, out, err = run("task:as_dict", *options, "--json=a.json", "--output=b.svg")
     assert (status, err) == (0, "")
     made = json.loads((tmp_path / "a.json").read_text())
@@ -257,25 +258,27 @@ def said(optimizer, found=None, **arguments):
     return "\n".join(advice.lines_about(found or result(), {"model": model, **arguments}))
 
 
-def test_the_line_to_paste_keeps_the_optimizers_settings():
-    adam = keras.optimizers.AdamW(LambdaDecay(0.1, np.exp), weight_decay=0.1, clipnorm=2.0)
-    text = said(keras.optimizers.LossScaleOptimizer(adam))
-    lines = re.findall(r"keras\.optimizers\..*", text)
-    assert (
-        len(lines) == 2 and "  linear to zero: 0.1 " in text and "  constant:       0.025 " in text
-    )
-    import keras_lr
-
-    names = {"keras": keras, "keras_lr": keras_lr, "updates": 40}
-    for line, rates in zip(lines, ([0.1, 0.05], [0.025, 0.025])):
-        built = eval(line, names)
-        assert type(built) is keras.optimizers.AdamW
-        assert (built.weight_decay, built.clipnorm, built.beta_1) == (0.1, 2.0, 0.9)
-        config = built._learning_rate
-        schedule = Constant(float(config)) if isinstance(config, keras.Variable) else config
-        np.testing.assert_allclose(schedule.rates([0, 20]), rates, rtol=1e-6)
+def test_the_lines_to_paste_move_weights_by_the_rates_that_they_name():
+    text = said(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(LambdaDecay(9.0, np.exp))))
+    assert "  linear to zero: 0.1 " in text and "  constant:       0.025 " in text
+    names = {"keras": keras, "keras_lr": keras_lr, "updates": 4}
+    linear, constant = re.findall(r"keras\.optimizers\..*", text)
     (callback,) = re.findall(r"callbacks=\[(.*)\]", text)
-    assert eval(callback, names).schedule.resolve(total_steps=40).rates([20]) == [0.05]
+    falling = [0.1, 0.075, 0.05, 0.025]
+    for line, callbacks, rates in [
+        (linear, "", falling),
+        (constant, "", [0.025] * 4),
+        ("'sgd'", callback, falling),
+    ]:
+        model = unit_gradient.build(eval(line, names))
+        unit_gradient.fit(model, 2, epochs=2, callbacks=eval(f"[{callbacks}]", names))
+        np.testing.assert_allclose(unit_gradient.applied(model), rates, rtol=1e-5)
+
+
+def test_the_line_to_paste_keeps_the_optimizers_settings():
+    text = said(keras.optimizers.AdamW(0.1, weight_decay=0.1, beta_1=0.8, clipnorm=2.0))
+    line = "keras.optimizers.AdamW(0.025, weight_decay=0.1, beta_1=0.8, clipnorm=2.0)"
+    assert text.splitlines()[4].endswith(f"  {line}")
 
 
 def test_an_optimizer_of_the_users_own_goes_by_its_name():
@@ -287,19 +290,22 @@ def test_an_optimizer_of_the_users_own_goes_by_its_name():
 
 @unit_gradient.needs_multi_optimizer
 def test_several_rates_are_told_from_one():
-    parts = [(keras.optimizers.SGD(rate), lambda v: True) for rate in (0.1, 0.01)]
     model = unit_gradient.build("sgd", layers=2)
     model.optimizer = discriminative(keras.optimizers.SGD(0.1), model, {"trace_0": 0.5})
     text = "\n".join(advice.lines_about(result(), {"model": model}))
     assert "at multiplier 1: linear to zero: 0.1, constant: 0.025" in text and "FitSchedule" in text
-    model.optimizer = keras.optimizers.MultiOptimizer(parts)
+    first, second = keras.optimizers.SGD(0.1), keras.optimizers.Adam(0.01)
+    model.optimizer = keras.optimizers.MultiOptimizer(
+        lambda v: first if "trace_0" in v.path else second
+    )
+    model.optimizer.build(model.trainable_variables)
     text = "\n".join(advice.lines_about(result(), {"model": model}))
     assert "the others keep their proportion" in text and "FitSchedule" not in text
 
 
 def test_a_planned_schedule_has_its_own_peak():
-    plan = WarmupStableDecay(1.0, 1000)
-    assert said("sgd", schedule=plan).endswith("peak of the planned schedule: 0.05")
+    plan = Constant(3.0)
+    assert said("sgd", schedule=plan).endswith("peak of the planned schedule: 0.025")
     verified = result(evidence=((0.1, 2.0), (0.3, np.inf)))
     text = said("sgd", verified, schedule=plan)
     assert "run at 0.1: loss 2\n" in text and "run at 0.3: diverged\n" in text
