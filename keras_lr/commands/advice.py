@@ -3,8 +3,6 @@
 import inspect
 import math
 
-import keras
-
 from keras_lr.callbacks.optimizer_rate import MULTIPLIER, leaves
 from keras_lr.schedules import Constant, LinearDecay
 
@@ -62,6 +60,7 @@ def _uses(found, optimizer):
 def written(optimizer, rate):
     """Returns the Python that builds an optimizer at another rate, its other settings kept.
 
+    >>> import keras
     >>> written(keras.optimizers.SGD(0.01, momentum=0.9), "0.2")
     'keras.optimizers.SGD(0.2, momentum=0.9)'
     """
@@ -71,5 +70,6 @@ def written(optimizer, rate):
         value = getattr(optimizer, name, None)
         if isinstance(value, (bool, int, float)) and value != parameter.default:
             settings.append(f", {name}={value!r}")
-    known = getattr(keras.optimizers, kind.__name__, None) is kind
-    return f"{'keras.optimizers.' if known else ''}{kind.__name__}({rate}{''.join(settings)})"
+    # On PyTorch, Keras makes an object of a class of its own instead, of the same name.
+    package = "keras.optimizers." if kind.__module__.partition(".")[0] == "keras" else ""
+    return f"{package}{kind.__name__}({rate}{''.join(settings)})"

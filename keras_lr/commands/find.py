@@ -150,15 +150,20 @@ def _report(error):
     """Says in a line what keras_lr asks for; shows where anything else was raised."""
     if isinstance(error, target.OwnError):
         error = error.__cause__
-    elif isinstance(error, (ValueError, RuntimeError, OSError)) and _is_ours(_frames(error)[-1]):
+    elif _is_complaint(error):
         complain("find", error)
         return
     frames = _frames(error)
     # From the user's own first line on.
     while frames and _is_ours(frames[0]):
         frames.pop(0)
-    first = frames[0] if frames else None
-    traceback.print_exception(error.with_traceback(first))
+    traceback.print_exception(error.with_traceback(frames[0] if frames else None))
+
+
+def _is_complaint(error):
+    # Keras and TensorFlow cut their own frames out of a traceback; their messages have many lines.
+    is_ours = _is_ours(_frames(error)[-1]) and "\n" not in str(error)
+    return is_ours and isinstance(error, (ValueError, RuntimeError, OSError))
 
 
 def _frames(error):
