@@ -31,7 +31,7 @@ _OPTIONS = {
     # Keras' own seeds have 32 bits.
     "seed": (
         checks.Number(minimum=0, maximum=2**32 - 1, integer=True),
-        "of the model's weights too, if given",
+        "of the order of the data; if given, of new weights too",
     ),
 }
 
@@ -47,7 +47,8 @@ def add(commands):
         help="find a learning rate for a model and data of your own, by a range test",
         description="FUNCTION takes no arguments and returns (model, x), (model, x, y) or a dict "
         "of the arguments of keras_lr.range_test; the model is compiled. Options go before what "
-        "the dict says. The status is 0 with a suggestion and 1 without one.",
+        "the dict says. The status is 0 with a suggestion, 1 without "
+        "one, and 2 if the test could not be run.",
         epilog="example: keras-lr find train.py:make --repeats 3 --json found.json",
     )
     parser.add_argument(
@@ -58,7 +59,8 @@ def add(commands):
     )
     for name, (check, meaning) in _OPTIONS.items():
         default = f"{meaning} (default: {_ARGUMENTS[name].default:g})"
-        parser.add_argument(_flag(name), dest=name, type=kinds.number(check), help=default)
+        read = {"type": kinds.number(check), "metavar": "INTEGER" if check.integer else "RATE"}
+        parser.add_argument(_flag(name), dest=name, help=default, **read)
     parser.add_argument(
         "--output", type=kinds.picture_file, help=f"PNG, PDF or SVG file (default: {_PICTURE})"
     )
