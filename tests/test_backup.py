@@ -9,7 +9,6 @@ import unit_gradient
 
 from keras_lr import callbacks
 
-
 JSON = "keras_lr-backup.json"
 ARRAYS, WEIGHTS = (f"keras_lr-backup-2.{kind}" for kind in ("callbacks.npz", "weights.h5"))
 
@@ -55,10 +54,10 @@ def test_one_whole_backup_at_any_time(tmp_path):
 
 def test_every_second_epoch(tmp_path):
     train(tmp_path, stop=2, every=2)
-    assert json.loads((tmp_path / "keras_lr-backup.json").read_text())["epoch"] == 2
+    assert json.loads((tmp_path / JSON).read_text())["epoch"] == 2
     model = train(tmp_path, stop=3, every=2)
     # Counted from where the run went on.
-    assert json.loads((tmp_path / "keras_lr-backup.json").read_text())["epoch"] == 2
+    assert json.loads((tmp_path / JSON).read_text())["epoch"] == 2
     assert updates(model) == 8
 
 
@@ -72,6 +71,8 @@ def test_what_becomes_of_it_at_the_end(tmp_path):
     assert updates(train(folder, epochs=6, keep=True)) == 12
     (folder / "notes.txt").write_text("the user's own")
     train(folder, epochs=6)
+    assert len(names(folder)) == 4, "a fit of no epochs deletes nothing"
+    train(folder, epochs=7)
     assert names(folder) == ["notes.txt"]
 
 
@@ -123,30 +124,30 @@ def test_callbacks_that_are_new_or_missing_are_told(tmp_path, capsys):
     ("name", "damage", "message"),
     [
         (
-            "keras_lr-backup.json",
+            JSON,
             lambda b: b[:-30],
             "is damaged: put back a copy of it, or delete the",
         ),
         (JSON, lambda b: b"", "is damaged"),
         (JSON, lambda b: b.replace(b'"files"', b'"names"'), "damaged.*KeyError"),
         (
-            "keras_lr-backup.json",
+            JSON,
             lambda b: b.replace(b'backup": 1', b'backup": 7'),
             "read .format 7.",
         ),
         (
-            "keras_lr-backup-2.weights.h5",
+            WEIGHTS,
             lambda b: b[: len(b) // 2],
             "2.weights.h5 has changed",
         ),
         (
-            "keras_lr-backup-2.weights.h5",
+            WEIGHTS,
             lambda b: b[:-9] + b"?" + b[-8:],
             "2.weights.h5 has changed",
         ),
         (WEIGHTS, None, "is damaged.*FileNotFoundError"),
         (
-            "keras_lr-backup-2.callbacks.npz",
+            ARRAYS,
             lambda b: b[:-1],
             "2.callbacks.npz has changed",
         ),
