@@ -86,6 +86,20 @@ def test_a_clock_that_skipped_updates_goes_on_from_there(tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("duration, told", [("100%", True), (20, False)])
+def test_another_number_of_epochs_is_told(duration, told, tmp_path, capsys):
+    plan = callbacks.FitSchedule(schedules.LinearDecay(0.4, duration))
+    with pytest.raises(KeyboardInterrupt):
+        unit_gradient.fit(sgd(), 2, 4, [plan, backup(tmp_path), Stop(2)])
+    model = sgd()
+    unit_gradient.fit(model, 2, 8, [plan, backup(tmp_path, verbose=1)])
+    message = "the run had 4 epochs and has 8 now. From here on FitSchedule() is what it would be"
+    assert (message in capsys.readouterr().out) == told
+    # The clock goes on: update 4 of 8 epochs of two updates is a quarter of the way.
+    length = 16 if told else 20
+    assert unit_gradient.applied(model)[4] == pytest.approx(0.4 * (1 - 4 / length), rel=1e-4)
+
+
 def test_a_model_that_fit_builds(tmp_path):
     x, y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
 

@@ -15,6 +15,7 @@ from keras_lr.callbacks.fit_call import build_before_training, listed
 from keras_lr.callbacks.generators import get_generators, set_generators
 from keras_lr.callbacks.messages import tell, verbosity
 from keras_lr.files import write_atomically
+from keras_lr.schedules.units import Run
 
 _POINTER, _PREFIX = "keras_lr-backup.json", "keras_lr-backup-"
 _KEY, _FORMAT = "keras_lr_backup", 1
@@ -74,6 +75,7 @@ class TrainingBackup(RateCallback):
         super().on_train_begin(logs)
         self._refuse_swaps()
         self._first, self._done, self._is_finite = None, None, True
+        self._epochs_then = None
         self.directory.mkdir(parents=True, exist_ok=True)
         self._is_ours = not any(self.directory.iterdir())
         if (self.directory / _POINTER).exists():
@@ -85,6 +87,7 @@ class TrainingBackup(RateCallback):
             self._first = epoch
             # `fit` has read it; Keras would begin every later fit of the model there.
             self.model._initial_epoch = None
+            self._tell_of_another_length()
         elif (epoch - self._first) % self.every == 0 and self._is_finite:
             self._save(epoch)
 
@@ -109,6 +112,20 @@ class TrainingBackup(RateCallback):
             "give callbacks a `state_path` and `attach(model, initial_epoch=…)`."
         )
 
+    def _tell_of_another_length(self):
+        """Tells if schedules are not what they were, because the run has other epochs now."""
+        then, run = self._epochs_then, self.driver.run
+        if then in (None, run.epochs) or not self.verbose:
+            return
+        before = Run(then, run.steps_per_epoch)
+        planned = [c for c in self.driver.callbacks if c.schedule is not None]
+        others = [c.owner for c in planned if c.build(before) != c.schedule]
+        if others:
+            tell(
+                f"TrainingBackup: the run had {then} epochs and has {run.epochs} now. From here on "
+                f"{', '.join(others)} is what it would be in a run of {run.epochs} epochs."
+            )
+
     def _refuse_swaps(self):
         together = listed(self.model)
         later = together[together.index(self) :] if self in together else []
@@ -128,6 +145,7 @@ class TrainingBackup(RateCallback):
         content = {
             _KEY: _FORMAT,
             "epoch": epoch,
+            "epochs": self.driver.run.epochs,
             "clocks": self.driver.clocks_now(),
             "is_our_folder": self._is_ours,
             "files": {path.name: _written(path) for path in (weights, arrays)},
@@ -161,7 +179,7 @@ class TrainingBackup(RateCallback):
             ) from error
         # As Keras' own backup tells `fit` where to begin.
         self.model._initial_epoch = content["epoch"]
-        self._is_ours = content["is_our_folder"]
+        self._is_ours, self._epochs_then = content["is_our_folder"], content["epochs"]
         self.driver.memory.backup_moment = {name: content[name] for name in ("epoch", "clocks")}
         self.driver.memory.backup = _with_arrays(content["callbacks"], arrays)
         if self.verbose:
@@ -173,6 +191,7 @@ class TrainingBackup(RateCallback):
             content = json.loads((self.directory / _POINTER).read_text(encoding="utf-8"))
             version, checksums = content[_KEY], content["files"]
             content["epoch"] + 1, content["callbacks"], content["generators"], content["clocks"]
+            content["epochs"], content["is_our_folder"]
             weights, arrays = (self.directory / name for name in checksums)
             changed = [path.name for path in (weights, arrays) if _differs(path, checksums)]
         except (AttributeError, ValueError, LookupError, TypeError, OSError) as error:
