@@ -1,7 +1,9 @@
-"""A small model with BatchNorm and the data it learns, for comparisons to the bit."""
+"""A small model with BatchNorm, the data it learns, and what goes wrong, to compare to the bit."""
 
 import keras
 import numpy as np
+
+from keras_lr import callbacks
 
 EPOCH = np.random.default_rng(3).normal(size=(16, 3)).astype("float32")
 
@@ -56,3 +58,40 @@ def set_rate(model, rate):
     model.optimizer.learning_rate = rate
     if not isinstance(rate, float):
         model.make_train_function(force=True)
+
+
+class At(keras.callbacks.Callback):
+    """Does something to the model before one batch, counted from the begin of the fit."""
+
+    def __init__(self, batch, action):
+        super().__init__()
+        self.batch, self.action = batch, action
+
+    def on_train_begin(self, logs=None):
+        self.count = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.count == self.batch:
+            self.action(self.model)
+        self.count += 1
+
+
+class AfterEpoch(keras.callbacks.Callback):
+    """Does something to the model at the end of one epoch."""
+
+    def __init__(self, epoch, action):
+        super().__init__()
+        self.epoch, self.action = epoch, action
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.epoch:
+            self.action(self.model)
+
+
+def poison(model):
+    """Makes the first kernel NaN."""
+    model.layers[0].kernel.assign(np.full((3, 4), np.nan))
+
+
+def recovery(*args, **options):
+    return callbacks.RecoverFromDivergence(*args, **{"verbose": 0, **options})

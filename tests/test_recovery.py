@@ -8,10 +8,14 @@ import pytest
 import unit_gradient
 from small_network import (
     EPOCH,
+    AfterEpoch,
+    At,
     Watch,
     adam,
     assert_same_bits,
     network,
+    poison,
+    recovery,
     set_rate,
     state_of,
     train,
@@ -23,44 +27,8 @@ BACKEND = keras.backend.backend()
 nan = float("nan")
 
 
-def recovery(*args, **options):
-    return callbacks.RecoverFromDivergence(*args, **{"verbose": 0, **options})
-
-
-class At(keras.callbacks.Callback):
-    """Does something to the model before one batch, counted from the begin of the fit."""
-
-    def __init__(self, batch, action):
-        super().__init__()
-        self.batch, self.action = batch, action
-
-    def on_train_begin(self, logs=None):
-        self.count = 0
-
-    def on_train_batch_begin(self, batch, logs=None):
-        if self.count == self.batch:
-            self.action(self.model)
-        self.count += 1
-
-
-def poison(model):
-    model.layers[0].kernel.assign(np.full((3, 4), nan))
-
-
 def at_a_million(model):
     model.optimizer.learning_rate = 1e6
-
-
-class AfterEpoch(keras.callbacks.Callback):
-    """Does something to the model at the end of one epoch."""
-
-    def __init__(self, epoch, action):
-        super().__init__()
-        self.epoch, self.action = epoch, action
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == self.epoch:
-            self.action(self.model)
 
 
 def sgd(rate):

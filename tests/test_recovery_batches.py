@@ -4,8 +4,17 @@ import keras
 import numpy as np
 import pytest
 import unit_gradient
-from small_network import adam, assert_same_bits, network, set_rate, state_of, train
-from test_recovery import BACKEND, At, poison, recovery
+from small_network import (
+    At,
+    adam,
+    assert_same_bits,
+    network,
+    poison,
+    recovery,
+    set_rate,
+    state_of,
+    train,
+)
 
 from keras_lr import callbacks, schedules
 
@@ -42,7 +51,9 @@ def test_the_stretches_run_across_epochs():
     np.testing.assert_allclose(unit_gradient.applied(model), [0.1] * 12, atol=2e-6)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras refuses steps_per_execution on PyTorch")
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="Keras refuses steps_per_execution on PyTorch"
+)
 def test_several_steps_per_execution():
     optimizer = keras.optimizers.SGD(0.1)
     model, rule = unit_gradient.build(optimizer, steps_per_execution=2), recovery(every=4)
