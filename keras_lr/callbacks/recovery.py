@@ -30,18 +30,19 @@ class RecoverFromDivergence(ProgressController):
 
     An epoch's loss lacks its last update. So the state after an epoch is in doubt until the next
     one's first batch has gone well; if it has not, the state before that epoch is gone back to. Of
-    a fit's very last update only NaN and infinity are seen.
+    a fit's very last update only NaN and infinity are seen. Nor is it a cure for a rate that was
+    too high from the start: a network that dies, at the loss of a constant guess, is not far out.
 
     `every=n` looks after every n batches, across epochs, at the mean loss of just these, and goes
     on in the midst of the epoch, whose logs are then of the batches since. For epochs so long
     that one is much to lose. What is left over at the very end must be finite, no more.
 
-    Costs: per look a copy of weights and slots in host memory, 5 to 16 ms of CPU per million
-    weights under Adam, and the loss read once or twice, which waits for the device; nothing per
-    batch. Two or three copies are held: of the last look, of the best, and of the one before while
-    the last is in doubt. With `directory` they are files there (11 to 18 ms), written a variable at
-    a time and deleted at the end; a killed process leaves them behind. On JAX a recovery on a
-    schedule compiles the step anew.
+    Costs: per look 3 to 12 ms, in which the loss is read once or twice and the device waited for,
+    and a copy of weights and slots in host memory, 3 to 25 ms of CPU per million weights under
+    Adam; nothing per batch. Two or three copies are held: of the last look, of the best, and of the
+    one before while the last is in doubt. With `directory` they are files there (8 to 32 ms),
+    written a variable at a time and deleted at the end; a killed process leaves them behind. On JAX
+    a recovery on a schedule compiles the step anew.
 
     `max_recoveries` is the budget of a fit. After it the next divergence is a `RuntimeError` that
     tells all of them and leaves the best state in the model. `recoveries` counts; a recorder's
