@@ -1,4 +1,4 @@
-"""Every kind of data × every way a range test can end: everything is as before, to the byte."""
+"""Every kind of data, to the end and with an error at some step: all is as before, to the byte."""
 
 import keras
 import numpy as np
@@ -48,25 +48,24 @@ def network(kind):
     return model
 
 
-@pytest.mark.parametrize("ending", ["at its end", "by an error"])
 @pytest.mark.parametrize("kind", [*KINDS, *MORE])
-def test_everything_is_as_before(kind, ending, monkeypatch):
+def test_everything_is_as_before(kind, monkeypatch):
     model, given = network(kind), data(kind)
-    first = {name: given[name] for name in ("x", "y") if kind in MORE}
-    model.fit(**first or {"x": X, "y": Y}, batch_size=8, verbose=0)
+    # Slots and counters that are not those of a new optimizer.
+    first = given if kind in MORE else {"x": X, "y": Y}
+    model.train_on_batch(first["x"], first["y"])
     before, held = state(model), attributes(model)
-    sweep = {"batch_size": 8, "num_steps": 10, "verbose": 0, **given}
-    if ending == "at its end":
-        assert len(range_test(model, **sweep).losses) >= 5
-    else:
-        at = int(np.random.default_rng(len(kind)).integers(1, 8))
+    sweep = {"batch_size": 8, "num_steps": 10, "verbose": 0}
+    assert len(range_test(model, **sweep, **given).losses) >= 5
+    assert_same(before, state(model))
+    at = int(np.random.default_rng(len(kind)).integers(1, 8))
 
-        def raising(update, loss, over):
-            if update == at:
-                raise Interrupted
+    def raising(update, loss, over):
+        if update == at:
+            raise Interrupted
 
-        monkeypatch.setattr(progress.Progress, "of", lambda *arguments: raising)
-        with pytest.raises(Interrupted):
-            range_test(model, **sweep)
+    monkeypatch.setattr(progress.Progress, "of", lambda *arguments: raising)
+    with pytest.raises(Interrupted, match="^$"):
+        range_test(model, **sweep, **data(kind))
     assert_same(before, state(model))
     assert held == attributes(model)
