@@ -20,6 +20,8 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def seeds():
     keras.utils.set_random_seed(0)
+    # Keras' own tests, which run among ours, leave it switched off.
+    keras.config.enable_interactive_logging()
 
 
 @pytest.fixture

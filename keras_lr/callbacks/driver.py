@@ -13,7 +13,7 @@ import weakref
 import keras
 
 from keras_lr.callbacks.events import Event
-from keras_lr.callbacks.fit_call import batches_per_epoch, fits_under_way
+from keras_lr.callbacks.fit_call import batches_per_epoch, fits_under_way, listed
 from keras_lr.callbacks.memory import Memory
 from keras_lr.callbacks.optimizer_rate import OptimizerRate, check_optimizer, leaves
 from keras_lr.callbacks.outlook import highest, warn_of_exhausted
@@ -101,6 +101,13 @@ class Driver:
 
     def join(self, callback):
         """Adds a callback; raises if it cannot work with those that are there."""
+        if any(other is callback for other in self.callbacks + self.hooks):
+            if sum(other is callback for other in listed(self._model())) > 1:
+                raise ValueError(
+                    f"Each callback must be listed once. Received twice: {callback.owner}"
+                )
+            # Begun once more by hand, before the first epoch.
+            return
         rivals = [c for c in self.callbacks if c.sets_base and callback.sets_base]
         if rivals:
             raise ValueError(
@@ -108,8 +115,6 @@ class Driver:
                 f"factors. Received: {type(rivals[0]).__name__} and {type(callback).__name__}. "
                 "Remove one of the two."
             )
-        if any(other is callback for other in self.callbacks + self.hooks):
-            raise ValueError(f"Each callback must be listed once. Received twice: {callback.owner}")
         self.memory.open(callback)
         # What installs itself drives something else than the rate (see hyperparameters.py).
         (self.hooks if hasattr(callback, "install") else self.callbacks).append(callback)
