@@ -14,6 +14,8 @@ ARRAYS, WEIGHTS = (f"keras_lr-backup-2.{kind}" for kind in ("callbacks.npz", "we
 
 
 class Stop(keras.callbacks.Callback):
+    """Stops a run at the end of an epoch, when the one before is backed up."""
+
     def __init__(self, epoch):
         super().__init__()
         self.epoch = epoch

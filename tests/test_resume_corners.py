@@ -6,20 +6,9 @@ import keras
 import numpy as np
 import pytest
 import unit_gradient
+from test_backup import Stop
 
 from keras_lr import callbacks, schedules
-
-
-class Stop(keras.callbacks.Callback):
-    """Stops a run at the end of an epoch, when the one before is backed up."""
-
-    def __init__(self, epoch):
-        super().__init__()
-        self.epoch = epoch
-
-    def on_epoch_end(self, epoch, logs=None):
-        if epoch == self.epoch:
-            raise KeyboardInterrupt
 
 
 def sgd(rate=0.4):

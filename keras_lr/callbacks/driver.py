@@ -16,7 +16,7 @@ from keras_lr.callbacks.events import Event
 from keras_lr.callbacks.fit_call import batches_per_epoch, fits_under_way, listed
 from keras_lr.callbacks.memory import Memory
 from keras_lr.callbacks.optimizer_rate import OptimizerRate, check_optimizer, leaves
-from keras_lr.callbacks.outlook import highest, warn_of_exhausted
+from keras_lr.callbacks.outlook import highest, warn_of_another_length, warn_of_exhausted
 from keras_lr.callbacks.rivals import warn_of_keras_own
 from keras_lr.schedules.units import Run
 
@@ -206,24 +206,14 @@ class Driver:
 
     def _check_length(self, epoch):
         """At the end of the first epoch, warns if it was not as long as the schedules' plan."""
-        planned, model = self.run.steps_per_epoch, self._model()
+        model, unplanned = self._model(), self.run.steps_per_epoch is None
         # A loss scale skips updates that overflow: fewer are no surprise.
         skips = hasattr(model.optimizer, "inner_optimizer")
-        if self._length_is_checked or planned is None or model.stop_training or skips:
+        if self._length_is_checked or unplanned or model.stop_training or skips:
             return
         self._length_is_checked = True
-        made, twice = self.rates[0].updates_made(), self.run.of_twice_the_length()
         step_callbacks = [c for c in self.callbacks + self.hooks if c.schedule is not None]
-        depends = any(c.build(twice) != c.schedule for c in step_callbacks)
-        if abs(made - planned) < 1 or not depends:
-            return
-        warnings.warn(
-            f"The schedules were planned for {planned:g} updates per epoch, but epoch {epoch + 1} "
-            f"made {made}: what was planned in epochs or percent comes too "
-            f"{'late' if made < planned else 'early'}. Give the callback the right "
-            "steps_per_epoch=… (in batches), or `fit` data of that length.",
-            stacklevel=2,
-        )
+        warn_of_another_length(step_callbacks, self.run, self.rates[0].updates_made(), epoch)
 
     def look_for_foreign_writes(self):
         """At the first batch of an epoch, when all have had their say, reads what rate there is."""

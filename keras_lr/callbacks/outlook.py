@@ -1,4 +1,4 @@
-"""What the rates of a fit are going to be, looked at before its first update."""
+"""What the rates of a fit are going to be, looked at before it is too late."""
 
 import warnings
 
@@ -33,3 +33,17 @@ def warn_of_exhausted(rate, updates_to_come):
             "FitSchedule, whose clock starts with the fit.",
             stacklevel=2,
         )
+
+
+def warn_of_another_length(callbacks, run, made, epoch):
+    """Warns of an epoch of `made` updates where schedules that depend on it had planned others."""
+    planned, twice = run.steps_per_epoch, run.of_twice_the_length()
+    if abs(made - planned) < 1 or all(c.build(twice) == c.schedule for c in callbacks):
+        return
+    warnings.warn(
+        f"The schedules were planned for {planned:g} updates per epoch, but epoch {epoch + 1} "
+        f"made {made}: what was planned in epochs or percent comes too "
+        f"{'late' if made < planned else 'early'}. Give the callback the right "
+        "steps_per_epoch=… (in batches), or `fit` data of that length.",
+        stacklevel=2,
+    )
