@@ -45,6 +45,24 @@ TRUTH = {
 }
 
 
+@pytest.mark.parametrize("cooldown", [0, 2])
+def test_one_more_patience_and_cooldown_is_pytorch(cooldown):
+    torch = pytest.importorskip("torch")
+    metrics = np.cumprod(1 + np.random.default_rng(0).normal(-0.004, 0.05, 200))
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=0.5, patience=3, threshold=0.01, cooldown=cooldown, eps=0.0
+    )
+    expected = [1.0]
+    for metric in metrics:
+        theirs.step(metric)
+        expected.append(optimizer.param_groups[0]["lr"])
+    longer = cooldown + 1 if cooldown else 0
+    ours = rule(4, min_delta=0.01, threshold_mode="rel", cooldown=longer)
+    assert expected[-1] < 1e-3
+    assert list(callbacks.replay(ours, metrics.tolist()).factors) == expected
+
+
 @pytest.mark.parametrize(("patience", "cooldown"), TRUTH)
 def test_patience_and_cooldown_truth_table(patience, cooldown):
     found = cuts(rule(patience, cooldown=cooldown), [1.0] * 9)
