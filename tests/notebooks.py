@@ -3,6 +3,8 @@
 They run on the back end of the environment. What readers get is that of the default back end.
 """
 
+import base64
+import io
 import os
 import pathlib
 import sys
@@ -11,6 +13,7 @@ import time
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 FOLDER = pathlib.Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -49,9 +52,16 @@ def clean(notebook):
         for output in cell.get("outputs", []):
             # The text beside a picture is its size.
             if "image/png" in output.get("data", {}):
-                output.data = {"image/png": output.data["image/png"]}
+                output.data = {"image/png": smaller(output.data["image/png"])}
                 output.metadata = {}
     return notebook
+
+
+def smaller(picture):
+    """Returns a PNG, as text, in 256 colours: a third of its size, and no eye sees it."""
+    written, read_from = io.BytesIO(), io.BytesIO(base64.b64decode(picture))
+    Image.open(read_from).convert("RGB").quantize(256).save(written, "PNG", optimize=True)
+    return base64.b64encode(written.getvalue()).decode()
 
 
 def main(names):
