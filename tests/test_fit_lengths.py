@@ -188,3 +188,12 @@ def test_numbers_that_contradict_each_other():
 def test_bad_steps_per_epoch(bad):
     with pytest.raises(ValueError, match="`steps_per_epoch` must be .*Received: steps_per_epoch="):
         FitSchedule(PLAN, steps_per_epoch=bad)
+
+
+def test_a_function_of_the_name_fit_in_a_module_without_a_name():
+    names = {"model": unit_gradient.build(keras.optimizers.SGD(0.5)), "data": arrays()}
+    # As what runs under `exec` and the like.
+    exec("def fit(**options):\n    model.fit(*data, **options)", names)
+    options = {"batch_size": BATCH, "epochs": EPOCHS, "verbose": 0}
+    names["fit"](callbacks=[FitSchedule(PLAN)], **options)
+    np.testing.assert_allclose(unit_gradient.applied(names["model"]), PLANNED, atol=1e-6)

@@ -11,7 +11,8 @@ def fits_under_way(model):
     frames, frame = [], sys._getframe()
     while frame is not None:
         # Not one that a subclass has put around Keras' own.
-        is_fit = frame.f_code.co_name == "fit" and frame.f_globals["__name__"].startswith("keras.")
+        module = frame.f_globals.get("__name__") or ""
+        is_fit = frame.f_code.co_name == "fit" and module.startswith("keras.")
         if is_fit and frame.f_locals.get("self") is model:
             frames.append(frame)
         frame = frame.f_back
