@@ -7,6 +7,7 @@ import base64
 import io
 import os
 import pathlib
+import re
 import sys
 import tempfile
 import time
@@ -19,6 +20,8 @@ FOLDER = pathlib.Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 # Of one cell, on a machine that is busy with something else.
 LONGEST_CELL = 600
+# What native libraries say of the machine while they are loaded, before they know a log level.
+NATIVE = re.compile(r"^(WARNING: All log messages before absl::|[IWE]\d{4} ).*\n?", re.MULTILINE)
 
 
 def read(path):
@@ -49,6 +52,8 @@ def clean(notebook):
     notebook.nbformat_minor = 5
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"cell-{number:02d}", {}
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in map(without_native, cell.outputs) if output]
         for output in cell.get("outputs", []):
             # The text beside a picture is its size.
             if "image/png" in output.get("data", {}):
@@ -62,6 +67,14 @@ def smaller(picture):
     written, read_from = io.BytesIO(), io.BytesIO(base64.b64decode(picture))
     Image.open(read_from).convert("RGB").quantize(256).save(written, "PNG", optimize=True)
     return base64.b64encode(written.getvalue()).decode()
+
+
+def without_native(output):
+    """Returns the output without the lines of native libraries, or None if nothing is left."""
+    if output.output_type != "stream" or output.name != "stderr":
+        return output
+    output.text = NATIVE.sub("", output.text)
+    return output if output.text.strip() else None
 
 
 def main(names):

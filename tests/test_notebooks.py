@@ -5,7 +5,9 @@ import re
 import pytest
 
 pytest.importorskip("nbclient")
-from notebooks import NOTEBOOKS, execute, read
+import nbformat
+
+from notebooks import NOTEBOOKS, clean, execute, read
 
 LARGEST, LONGEST_CELL = 1_000_000, 15
 MACHINE = re.compile(r"/(tmp|work|root|home|Users|usr)/|site-packages")
@@ -78,6 +80,17 @@ def test_each_of_its_sections_shows_a_figure(path):
             figures[-1] += sum("image/png" in output.get("data", {}) for output in cell.outputs)
     assert figures
     assert 0 not in figures
+
+
+def test_what_native_libraries_say_is_not_written_back_and_warnings_are():
+    native = "WARNING: All log messages before absl::InitializeLog() …\nI0000 00:00 1 a.cc:31] no\n"
+    texts = [native, native + "UserWarning: look\n"]
+    cells = [
+        nbformat.v4.new_code_cell(outputs=[nbformat.v4.new_output("stream", name="stderr", text=t)])
+        for t in texts
+    ]
+    cleaned = clean(nbformat.v4.new_notebook(cells=cells)).cells
+    assert [[o.text for o in cell.outputs] for cell in cleaned] == [[], ["UserWarning: look\n"]]
 
 
 @pytest.mark.notebook
