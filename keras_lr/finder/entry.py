@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.fit_call import fits_under_way
-from keras_lr.callbacks.optimizer_rate import check_optimizer, replicas
+from keras_lr.callbacks.optimizer_rate import check_optimizer, leaves, replicas
 from keras_lr.finder import data
 from keras_lr.finder.curve import Curve, mean_curve
 from keras_lr.finder.progress import Progress
@@ -67,7 +67,7 @@ def range_test(
             is their mean; their suggestions give `interval`.
         verify: short runs of `schedule` at rates around the suggestion, of which the best becomes
             the suggestion. Costs `verify` · num_steps updates, and a compilation for each run;
-            3 will do: the regret's 90th percentile fell from 0.13 to 0.05 (see `rules.fallen`).
+            2 or 3 will do; figures are in the README.
         schedule: the planned schedule, for `verify`; only its shape counts, stretched to
             num_steps updates. By default linear to zero.
         smoothing: β in [0, 1) of the bias-corrected exponential mean.
@@ -123,7 +123,10 @@ def range_test(
             for repeat in range(repeats):
                 rule = AfterDivergence(num_steps, head, beta)
                 found = trials.run(base, rule, seed + repeat, progress.of(num_steps))
-                curves.append(_curve(rates, *found, head, beta, rule.diverged))
+                finite = np.isfinite(found[1])
+                updates, losses = (array[finite] for array in found)
+                momentum = momentum_of(model.optimizer)
+                curves.append(Curve(rates[updates], losses, head, beta, rule.diverged, momentum))
             result = RangeTest.of(mean_curve(curves), curves)
             if verify and result.suggestion is not None:
                 result = verified(
@@ -134,9 +137,16 @@ def range_test(
     return result
 
 
-def _curve(rates, updates, losses, head, beta, diverged):
-    finite = np.isfinite(losses)
-    return Curve(rates[updates[finite]], losses[finite], head, beta, diverged)
+def momentum_of(optimizer):
+    """Returns which part of each update is of the one before, the largest of several optimizers.
+
+    >>> import keras
+    >>> [momentum_of(o) for o in (keras.optimizers.SGD(), keras.optimizers.Adam(beta_1=0.8))]
+    [0.0, 0.8]
+    """
+    names = "momentum", "beta_1"
+    found = [getattr(part, name, None) for part in leaves(optimizer) for name in names]
+    return max((float(value) for value in found if value is not None), default=0.0)
 
 
 def _check_model(model):

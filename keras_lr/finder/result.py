@@ -11,8 +11,12 @@ from keras_lr.finder.peak import peak_factor
 _ADVICE = {
     "ok": "The loss fell, and rose again or levelled off.",
     "still falling": "The loss was still falling at the last rate: give a higher end=….",
-    "never fell": "The loss never fell clearly: give more repeats=… or num_steps=…, a larger "
-    "batch_size=… or a lower start=…, and see whether the model learns at all.",
+    "only rose": "The loss never fell clearly, but it diverged: the suggestion lies below the rate "
+    "at which it did. For a better one give more repeats=… or num_steps=…, or a larger "
+    "batch_size=….",
+    "never fell": "The loss neither fell nor rose clearly: the rates may be too low, give a higher "
+    "end=…; or noise hides the fall, give more repeats=… or num_steps=…, or a larger "
+    "batch_size=…; or the model learns nothing.",
     "diverged at once": "The loss diverged from the beginning: give a lower start=….",
     "too few points": "There are too few finite losses to judge: give more num_steps=….",
 }
@@ -24,14 +28,17 @@ class RangeTest:
 
     `learning_rates`, `losses` and `smoothed` are float64 arrays of one length, one entry per update
     with a finite loss; of several repeats, their mean. `suggestions` has a rate (or None) per rule:
-    `minimum` (a tenth of the rate at the lowest loss), `valley`, `steepest`, `slide` and `fallen`
-    (the rate at which nine tenths of the fall are behind, at most a quarter of that at which it
-    diverged). `suggestion` is the peak rate to train with, the last rule's, or the best run's after
-    `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**, see
-    `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or None where
-    there is nothing to compare. `status` says why there may be none:
+    `minimum` (a tenth of the rate at the lowest loss), `valley`, `steepest`, `slide`, `risen` (a
+    fifth of the rate at which the loss began to diverge) and `fallen` (the rate at which nine
+    tenths of the fall are behind, corrected for the length of the sweep and the optimizer's
+    momentum). `suggestion` is the peak rate to train with, that of `fallen` or `risen`, or the best
+    run's after `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**,
+    see `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or None
+    where there is nothing to compare. `status` says where the suggestion is from, and why there may
+    be none:
 
-    * `"ok"`: the loss fell, and rose again or levelled off;
+    * `"ok"`: the loss fell, and rose again or levelled off: `fallen`;
+    * `"only rose"`: noise hides the fall, but the loss diverged: `risen`, a conservative guess;
     * `"still falling"` (to the last rate, which was too low), `"never fell"`, `"diverged at once"`
       (the first rate was too high), `"too few points"`: there is no suggestion, and `advice` says
       what to do.
@@ -52,17 +59,21 @@ class RangeTest:
     @classmethod
     def of(cls, curve, repeats):
         """Reads suggestions off the mean curve, and the interval off the single ones."""
-        status = curve.status()
+        status = _status(curve, repeats)
         suggestions = dict.fromkeys(rules.NAMES)
         suggestion, interval = None, None
-        if status == "ok":
+        if status in rules.DEFAULTS:
+            rule = rules.DEFAULTS[status]
             suggestions = rules.suggestions(curve)
-            singles = [c for c in repeats if c.status() == "ok"]
-            rates = sorted(filter(None, map(rules.DEFAULT, singles)))
+            if rule is not rules.fallen:
+                # What others read off a fall that is none, they read off noise.
+                suggestions = dict.fromkeys(rules.NAMES) | {rule.__name__: rule(curve)}
+            singles = [c for c in repeats if c.status() == status]
+            rates = sorted(filter(None, map(rule, singles)))
             # Of an even number the lower middle one: a rate too low costs less. Repeats may fall
             # clearly only together.
             middle = rates[(len(rates) - 1) // 2] if rates else None
-            suggestion = middle or suggestions[rules.DEFAULT.__name__]
+            suggestion = middle or suggestions[rule.__name__]
             # Repeats that are all alike, from data in one order, say nothing of chance.
             alike = all(np.array_equal(c.losses, singles[0].losses) for c in singles)
             if rates and not alike:
@@ -138,6 +149,16 @@ class RangeTest:
             interval = f", interval=({self.interval[0]:.3g}, {self.interval[1]:.3g})"
         points = len(self.losses)
         return f"RangeTest(suggestion={rate}{interval}, status={self.status!r}, {points} points)"
+
+
+def _status(curve, repeats):
+    """Returns what the mean curve says, or of a rise most of the single ones.
+
+    They diverge at different rates, and the mean ends at the first.
+    """
+    status = curve.status()
+    rose = sum(single.status() == "only rose" for single in repeats)
+    return "only rose" if status == "never fell" and 2 * rose > len(repeats) else status
 
 
 def _frozen(array):

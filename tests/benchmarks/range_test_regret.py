@@ -6,7 +6,8 @@ not yet in FOLDER is measured (10 s a cell), then tables are printed and a pictu
 The regret of a rate is (loss − best)/(initial − best). A loss is the mean over the training set
 after the cell's number of updates, falling linearly to zero from that rate; best is the lowest of
 13 rates, each trained from 2 seeds, a fifth of a decade apart around the best of 19 coarser ones;
-between rates it is interpolated. No suggestion has no regret: the share of those is told apart.
+between rates it is interpolated. No suggestion counts as a regret of 1, that of no training; the
+share of those is told too.
 Standard errors are from 1,000 resamplings of the cells. Curves, and the short runs of `verify`
 (at the nearest of 26 rates a fifth of a decade apart), come from one compiled loop, over which the
 package's own code is run; `--check N` compares N of them with `range_test` itself.
@@ -19,16 +20,29 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from regret_cells import HELD_OUT, TUNING, cells
-from regret_measurements import BETA, COARSE, REPEATS, STEPS, Runs, measure, sweep
+from regret_cells import HELD_OUT, OPTIMIZERS, TUNING, cells
+from regret_measurements import (
+    BETA,
+    COARSE,
+    REPEATS,
+    SLOW,
+    STEPS,
+    Runs,
+    measure,
+    stopped,
+    sweep,
+)
 
 from keras_lr import range_test
 from keras_lr.finder.curve import Curve, mean_curve
+from keras_lr.finder.entry import momentum_of
 from keras_lr.finder.progress import Progress
 from keras_lr.finder.result import RangeTest
+from keras_lr.finder.rules import suggestions
 from keras_lr.finder.verification import planned_schedule, verified
 
 _WORST = 10.0
+SUGGESTED = "suggestion"
 _FIXED = {"SGD": 1e-2, "momentum": 1e-2, "nesterov": 1e-2}
 
 
@@ -37,10 +51,12 @@ class Measured:
 
     def __init__(self, cell, arrays):
         self.cell, self._arrays = cell, arrays
+        momentum = momentum_of(OPTIMIZERS[cell.optimizer]())
         self.curves = [
-            Curve(arrays[f"rates{i}"], arrays[f"losses{i}"], STEPS // 10, BETA, bool(a))
+            Curve(arrays[f"rates{i}"], arrays[f"losses{i}"], STEPS // 10, BETA, bool(a), momentum)
             for i, a in enumerate(arrays[f"cut{i}"] for i in range(REPEATS))
         ]
+        self.slow = stopped(SLOW, arrays["slow"], len(SLOW) // 2, momentum)
         fine_rates, fine = arrays["fine_rates"], arrays["fine"].mean(0)
         coarse = np.geomspace(COARSE[0], COARSE[-1], len(arrays["coarse"]))
         outside = (coarse < 0.99 * fine_rates[0]) | (coarse > 1.01 * fine_rates[-1])
@@ -84,19 +100,22 @@ class Measured:
         found, shape = {}, planned_schedule(None, STEPS)
         for curve in self.curves:
             one = RangeTest.of(curve, [curve])
-            rates = dict(one.suggestions)
+            rates = dict(suggestions(curve))
             pair = rates["minimum"], rates["valley"]
+            rates[SUGGESTED] = one.suggestion
             rates["√(minimum · valley)"] = None if None in pair else math.sqrt(pair[0] * pair[1])
             rates["Adam 1e-3, SGD 1e-2"] = _FIXED.get(self.cell.optimizer, 1e-3)
             for runs in (2, 3, 4):
                 checked = one.suggestion and verified(
                     one, self, shape, runs, STEPS, 0, Progress(0, shape)
                 )
-                rates[f"fallen, verify={runs}"] = checked and checked.suggestion
+                rates[f"{SUGGESTED}, verify={runs}"] = checked and checked.suggestion
             for name, rate in rates.items():
                 found.setdefault(name, []).append(self.regret(rate))
         together = RangeTest.of(mean_curve(self.curves), self.curves)
-        found[f"fallen, repeats={REPEATS}"] = [self.regret(together.suggestion)]
+        found[f"{SUGGESTED}, repeats={REPEATS}"] = [self.regret(together.suggestion)]
+        slow = RangeTest.of(self.slow, [self.slow])
+        found[f"{SUGGESTED}, num_steps=300"] = [self.regret(slow.suggestion)]
         return found
 
 
@@ -123,10 +142,11 @@ def _quantiles(per_cell):
     drawn = []
     for _ in range(1000):
         chosen = rng.integers(len(per_cell), size=len(per_cell))
-        drawn.append(np.nanquantile(np.concatenate([per_cell[i] for i in chosen]), [0.5, 0.9]))
+        values = np.nan_to_num(np.concatenate([per_cell[i] for i in chosen]), nan=1.0)
+        drawn.append(np.quantile(values, [0.5, 0.9]))
     values, errors = np.concatenate(per_cell), np.std(drawn, axis=0)
-    median, high, most = np.nanquantile(values, [0.5, 0.9, 1.0])
     none = f"{np.mean(np.isnan(values)):6.1%}"
+    median, high, most = np.quantile(np.nan_to_num(values, nan=1.0), [0.5, 0.9, 1.0])
     return f"{median:.3f} ± {errors[0]:.3f}  {high:.3f} ± {errors[1]:.3f}  {most:6.2f}  {none}"
 
 
@@ -140,10 +160,10 @@ def tables(found):
         for name in rows[0] if rows else ():
             print(f"{name:26s}{_quantiles([row[name] for row in rows])}")
     for kind in ("optimizer", "loss", "network", "data", "steps", "batch_size"):
-        print(f"\nfallen by {kind}\n{'':26s}{heading}")
+        print(f"\n{SUGGESTED} by {kind}\n{'':26s}{heading}")
         for value in sorted({getattr(one.cell, kind) for one in found}):
             rows = [r for one, r in zip(found, regrets) if getattr(one.cell, kind) == value]
-            print(f"{value!s:26s}{_quantiles([row['fallen'] for row in rows])}  {len(rows)} cells")
+            print(f"{value!s:26s}{_quantiles([row[SUGGESTED] for row in rows])}  {len(rows)} cells")
     some = [one for one in found if one.has_shapes()]
     print(f"\nregret at parts of the best linear peak, {len(some)} cells: median, q90")
     for shape in ("constant", "stable") if some else ():

@@ -6,6 +6,7 @@ import numpy as np
 from jax import numpy as jnp
 
 from keras_lr.finder.curve import Curve
+from keras_lr.finder.entry import momentum_of
 from keras_lr.finder.stopping import AfterDivergence
 
 _LONGEST = 600
@@ -115,14 +116,19 @@ def stable(peak, steps):
 
 def sweep(runs, repeat):
     """Returns the curve that `range_test` would record, over another order of the data."""
-    head = STEPS // 10
     rates = 1e-7 * 1e9 ** (np.arange(2 * STEPS) / (STEPS - 1))
     losses, _ = runs(rates, 0, order=SEEDS + 1 + repeat)
-    rule = AfterDivergence(STEPS, head, BETA)
+    return stopped(rates, losses, STEPS, momentum_of(runs._model.optimizer))
+
+
+def stopped(rates, losses, steps, momentum):
+    """Returns the curve up to where a sweep of so many planned updates would have ended."""
+    head = steps // 10
+    rule = AfterDivergence(steps, head, BETA)
     ended = next((i for i, loss in enumerate(losses) if rule.add(float(loss))), len(losses) - 1)
     losses = losses[: ended + 1].astype("float64")
     finite = np.isfinite(losses)
-    return Curve(rates[: ended + 1][finite], losses[finite], head, BETA, rule.diverged)
+    return Curve(rates[: ended + 1][finite], losses[finite], head, BETA, rule.diverged, momentum)
 
 
 def measure(cell, with_shapes=False):
