@@ -200,7 +200,7 @@ def test_repeats_that_fall_only_together_have_a_suggestion():
     noise = np.random.default_rng(1).normal(scale=1.0, size=(9, 81))
     noise -= noise.mean(axis=0)
     repeats = [Curve(rates, losses + row, 8) for row in noise]
-    repeats = [curve for curve in repeats if curve.status() == "never fell"]
+    repeats = [curve for curve in repeats if curve.seen() == "never fell"]
     assert len(repeats) > 2
     found = RangeTest.of(Curve(rates, losses, 8), repeats)
     assert found.suggestion == found.suggestions["fallen"] and found.interval is None

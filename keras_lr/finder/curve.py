@@ -108,8 +108,8 @@ class Curve:
             return math.inf
         return float(self.rates[-1]) / min(math.exp(self.growth / (1.0 - self.beta)), _LATEST)
 
-    def status(self):
-        """Returns the word for what was seen: see `RangeTest`."""
+    def seen(self):
+        """Returns the word for what was seen: a status of `RangeTest`, or "only rose"."""
         count = len(self.losses)
         if count < max(_FEWEST_POINTS, self.head + 2):
             return "diverged at once" if self.cut_short else "too few points"

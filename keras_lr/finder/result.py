@@ -11,15 +11,17 @@ from keras_lr.finder.peak import peak_factor
 _ADVICE = {
     "ok": "The loss fell, and rose again or levelled off.",
     "still falling": "The loss was still falling at the last rate: give a higher end=….",
-    "only rose": "The loss never fell clearly, but it diverged: the suggestion lies below the rate "
-    "at which it did. For a better one give more repeats=… or num_steps=…, or a larger "
-    "batch_size=….",
     "never fell": "The loss neither fell nor rose clearly: the rates may be too low, give a higher "
     "end=…; or noise hides the fall, give more repeats=… or num_steps=…, or a larger "
     "batch_size=…; or the model learns nothing.",
     "diverged at once": "The loss diverged from the beginning: give a lower start=….",
     "too few points": "There are too few finite losses to judge: give more num_steps=….",
 }
+
+_GUESS = (
+    "The loss never fell clearly, but it diverged: the suggestion lies below the rate at which it "
+    "did. For a better one give more repeats=… or num_steps=…, or a larger batch_size=…."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +36,14 @@ class RangeTest:
     momentum). `suggestion` is the peak rate to train with, that of `fallen` or `risen`, or the best
     run's after `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**,
     see `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or None
-    where there is nothing to compare. `status` says where the suggestion is from, and why there may
-    be none:
+    where there is nothing to compare. `status` says where the suggestion is from, or why there is
+    none, and `advice` what to do then:
 
     * `"ok"`: the loss fell, and rose again or levelled off: `fallen`;
-    * `"only rose"`: noise hides the fall, but the loss diverged: `risen`, a conservative guess;
-    * `"still falling"` (to the last rate, which was too low), `"never fell"`, `"diverged at once"`
-      (the first rate was too high), `"too few points"`: there is no suggestion, and `advice` says
-      what to do.
+    * `"never fell"`, as far as noise lets one see: `risen`, a conservative guess, if the loss
+      diverged, and otherwise none;
+    * `"still falling"` (to the last rate, which was too low), `"diverged at once"` (the first rate
+      was too high), `"too few points"`: none.
 
     `repeats` are the single curves, and `evidence` pairs of rate and final loss from `verify`.
     """
@@ -59,16 +61,16 @@ class RangeTest:
     @classmethod
     def of(cls, curve, repeats):
         """Reads suggestions off the mean curve, and the interval off the single ones."""
-        status = _status(curve, repeats)
+        seen = _seen(curve, repeats)
         suggestions = dict.fromkeys(rules.NAMES)
         suggestion, interval = None, None
-        if status in rules.DEFAULTS:
-            rule = rules.DEFAULTS[status]
+        if seen in rules.DEFAULTS:
+            rule = rules.DEFAULTS[seen]
             suggestions = rules.suggestions(curve)
             if rule is not rules.fallen:
                 # What others read off a fall that is none, they read off noise.
                 suggestions = dict.fromkeys(rules.NAMES) | {rule.__name__: rule(curve)}
-            singles = [c for c in repeats if c.status() == status]
+            singles = [c for c in repeats if c.seen() == seen]
             rates = sorted(filter(None, map(rule, singles)))
             # Of an even number the lower middle one: a rate too low costs less. Repeats may fall
             # clearly only together.
@@ -79,12 +81,14 @@ class RangeTest:
             if rates and not alike:
                 interval = rates[0], rates[-1]
         arrays = [_frozen(a) for a in (curve.rates, curve.losses, curve.smoothed)]
+        status = "never fell" if seen == "only rose" else seen
         return cls(*arrays, suggestions, suggestion, interval, status, tuple(repeats))
 
     @property
     def advice(self):
         """What the status means and what to do, in a sentence."""
-        return _ADVICE[self.status]
+        guessed = self.status == "never fell" and self.suggestion is not None
+        return _GUESS if guessed else _ADVICE[self.status]
 
     def suggestion_for(self, schedule, total_steps=None):
         """Returns the peak rate for the schedule that will be used, or None without a suggestion.
@@ -151,14 +155,14 @@ class RangeTest:
         return f"RangeTest(suggestion={rate}{interval}, status={self.status!r}, {points} points)"
 
 
-def _status(curve, repeats):
+def _seen(curve, repeats):
     """Returns what the mean curve says, or of a rise most of the single ones.
 
     They diverge at different rates, and the mean ends at the first.
     """
-    status = curve.status()
-    rose = sum(single.status() == "only rose" for single in repeats)
-    return "only rose" if status == "never fell" and 2 * rose > len(repeats) else status
+    seen = curve.seen()
+    rose = sum(single.seen() == "only rose" for single in repeats)
+    return "only rose" if seen == "never fell" and 2 * rose > len(repeats) else seen
 
 
 def _frozen(array):

@@ -15,7 +15,7 @@ from keras_lr.finder.rules.subsequence import valley
 KNOWN = (minimum, valley, steepest, slide)
 OURS = (risen, fallen)
 NAMES = tuple(rule.__name__ for rule in (*KNOWN, *OURS))
-# What a status leaves to read a rate off.
+# What a curve was seen to do leaves this to read a rate off.
 DEFAULTS = {"ok": fallen, "only rose": risen}
 
 

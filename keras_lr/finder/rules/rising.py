@@ -14,8 +14,8 @@ def risen(curve):
     >>> import numpy as np
     >>> from keras_lr.finder.curve import Curve
     >>> rates, losses = np.geomspace(1e-4, 1.0, 41), np.r_[np.full(30, 2.0), np.arange(3.0, 14.0)]
-    >>> round(risen(Curve(rates, losses, head=4, beta=0.9, cut_short=True)), 3)  # 0.1 to the left
-    0.02
+    >>> round(risen(Curve(rates, losses, head=4, beta=0.9, cut_short=True)), 3)  # from 0.25
+    0.05
     >>> risen(Curve(rates, losses, head=4))
     """
     return _PART * curve.rise if curve.cut_short else None
