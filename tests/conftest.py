@@ -1,11 +1,16 @@
 """What every test shares: a header that names the back end, seeds, and NumPy at the door."""
 
+import hypothesis
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_lr.schedules import base
+
+# How long an example takes says more of the machine, and of what else it does.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 def pytest_report_header():

@@ -27,7 +27,7 @@ BATCH = 20
 ULPS = 4 if keras.config.backend() == "jax" else 2
 
 
-@settings(max_examples=HOST, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=HOST, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_host(seed, depth):
     schedule, oracle = composition(random.Random(seed), depth)

@@ -207,7 +207,7 @@ TOKENS = [
 PIECES = st.lists(st.sampled_from(TOKENS), max_size=14).map("".join)
 
 
-@settings(max_examples=1000, deadline=None, derandomize=True, database=None)
+@settings(max_examples=1000, derandomize=True, database=None)
 @given(PIECES | st.text(max_size=80))
 def test_random_text_is_a_schedule_or_a_value_error(watch, text):
     schedule = watch.read(text)
@@ -215,7 +215,7 @@ def test_random_text_is_a_schedule_or_a_value_error(watch, text):
     assert not watch.seen, text
 
 
-@settings(max_examples=1000, deadline=None, derandomize=True, database=None)
+@settings(max_examples=1000, derandomize=True, database=None)
 @given(st.data(), st.sampled_from(sorted(GOOD)), PIECES)
 def test_a_good_text_with_a_piece_replaced_is_a_schedule_or_a_value_error(watch, data, text, piece):
     begin = data.draw(st.integers(0, len(text)))

@@ -64,7 +64,7 @@ def test_bold_driver_takes_what_is_not_finite_for_a_rise(bad):
     st.lists(st.floats(-1e308, 1e308) | st.sampled_from([nan, inf, -inf, 0.0])),
     st.floats(0, 1),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_bold_driver_is_a_loop_over_neighbours(values, tolerance):
     expected, factor, last = [], 1.0, None
     for value in values:
