@@ -1,8 +1,8 @@
 """The whole suite, once per back end in a process of its own: Keras fixes its back end at import.
 
-`python -m tests` runs on every back end that is installed, two at a time where there are two cores;
-`python -m tests jax` on one of them; what else is given goes to pytest: `python -m tests jax -k
-plateau`.
+`python -m tests` runs on every back end that is installed, and executes the notebooks, two of these
+at a time where there are two cores; `python -m tests jax` on one of them; what else is given goes
+to pytest: `python -m tests jax -k plateau`.
 """
 
 import concurrent.futures
@@ -15,23 +15,34 @@ import time
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
-def run(backend, options, mark=""):
-    """Runs the suite on one back end, each line it prints behind `mark`; returns its status."""
+def jobs(chosen, options):
+    """Returns what is to be run: a label, a back end, and the options of pytest."""
+    default, *others = BACKENDS
+    without = ["-m", "not notebook"]
+    found = [(name, name, [*without, *options]) for name in others if name in chosen]
+    if default in chosen:
+        # Notebooks are executed on the default back end only, and take as long as a suite.
+        alone = ("notebooks", default, ["-m", "notebook", "tests/test_notebooks.py"])
+        found[1:1] = [] if options else [alone]
+        found.insert(0, (default, default, options or without))
+    return found
+
+
+def run(label, backend, options, mark=""):
+    """Runs pytest on one back end, each line it prints behind `mark`; returns its status."""
     begin = time.perf_counter()
-    # Notebooks are executed on the default back end only.
-    marks = [] if backend == BACKENDS[0] else ["-m", "not notebook"]
     environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     environment["PYTHONUNBUFFERED"] = "1"
     if backend == "torch":
         # On shared cores the threads of a tiny step cost ten times the step.
         environment.setdefault("OMP_NUM_THREADS", "1")
-    command = [sys.executable, "-m", "pytest", *marks, *options]
-    say(f"{mark}== {backend} ==\n")
+    command = [sys.executable, "-m", "pytest", *options]
+    say(f"{mark}== {label} ==\n")
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, env=environment, errors="replace", **pipes) as process:
         for line in process.stdout:
             say(mark + line)
-    say(f"{mark}== {backend}: {time.perf_counter() - begin:.0f} s ==\n")
+    say(f"{mark}== {label}: {time.perf_counter() - begin:.0f} s ==\n")
     return process.returncode
 
 
@@ -45,13 +56,13 @@ def main(arguments):
     chosen = [name for name in BACKENDS if name in arguments]
     options = [argument for argument in arguments if argument not in BACKENDS]
     installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
-    chosen = chosen or installed
+    todo = jobs(chosen or installed, options)
     # The suites are single-threaded for the most part.
     with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 3)) as pool:
-        marks = [f"{name}: " if len(chosen) > 1 else "" for name in chosen]
-        statuses = list(pool.map(run, chosen, [options] * len(chosen), marks))
-    failed = [name for name, status in zip(chosen, statuses) if status != 0]
-    print(f"\nFailed: {', '.join(failed)}" if failed else "\nAll back ends passed.")
+        marks = [f"{label}: " if len(todo) > 1 else "" for label, *_ in todo]
+        statuses = list(pool.map(run, *zip(*todo), marks))
+    failed = [label for (label, *_), status in zip(todo, statuses) if status != 0]
+    print(f"\nFailed: {', '.join(failed)}" if failed else "\nAll passed.")
     return 1 if failed else 0
 
 
