@@ -220,6 +220,22 @@ def test_the_sweep_goes_on_while_the_loss_falls_and_ends_when_it_levels_off():
     assert not falling.diverged and not level.diverged
 
 
+def test_the_sweep_goes_on_to_the_divergence_where_noise_hides_the_fall():
+    noise = np.random.default_rng(2).normal(scale=0.5, size=200)
+    losses = np.interp(np.arange(200), [0, 90, 120, 140], [2.0, 1.9, 2.0, 9.0]) + noise
+    hidden, clear = (AfterDivergence(100, 10, 0.85) for _ in range(2))
+    ended = next(i for i, loss in enumerate(losses) if hidden.add(loss))
+    assert hidden.diverged and 120 < ended < 140
+    fallen_by_much = losses - 3.0 * (np.arange(200) > 60)
+    ended = next(i for i, loss in enumerate(fallen_by_much) if clear.add(loss))
+    assert 99 <= ended < 110 and not clear.diverged
+
+
+def test_the_sweep_of_a_loss_that_never_moves_ends_at_twice_its_length():
+    rule = AfterDivergence(100, 10, 0.85)
+    assert next(i for i in range(300) if rule.add(2.0)) == 199 and not rule.diverged
+
+
 def test_five_losses_in_a_row_that_are_no_numbers_end_the_sweep():
     rule = AfterDivergence(100, 10, 0.85)
     losses = [1.0, np.nan, np.inf, 1.0, *[np.nan] * 5]
@@ -253,7 +269,8 @@ class ScriptedTrials:
     def run(self, base, rule, seed, progress):
         rate = base.rates([0])[0]
         noise = np.random.default_rng(seed).normal(size=50)
-        losses = 2.0 + 0.01 * np.log(rate / self.best) ** 2 + noise
+        losses = 2.0 + 0.1 * np.log(rate / self.best) ** 2 + noise
+        losses[0] = 5.0
         losses[20:] += np.inf if rate >= self.breaks_at else 0.0
         return np.arange(50), losses
 
@@ -267,6 +284,17 @@ def test_verification_takes_the_best_run_below_the_noise_of_single_batches(best,
     told = verified(found, trials, shape, 3, 50, 0, Progress(0, shape))
     assert told.suggestion == pytest.approx(chosen * found.suggestion)
     assert len(told.evidence) == 3 and told.suggestions == found.suggestions
+
+
+def test_verification_takes_the_lower_of_two_rates_that_are_as_good():
+    curve = quadratic(1.0)
+    found, shape = RangeTest.of(curve, [curve]), planned_schedule(None, 50)
+    # Between the first rate and three times it, a little nearer to the higher one.
+    trials = ScriptedTrials(1.8 * found.suggestion)
+    told = verified(found, trials, shape, 2, 50, 0, Progress(0, shape))
+    scores = dict(told.evidence)
+    assert min(scores, key=scores.get) == pytest.approx(3 * found.suggestion)
+    assert told.suggestion == pytest.approx(found.suggestion)
 
 
 def test_verification_of_runs_that_all_break_has_no_suggestion():

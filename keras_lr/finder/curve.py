@@ -6,11 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lr.finder.evidence import fall_in_errors, rise_in_deviations
+from keras_lr.finder.evidence import LEAST_FALL, fall_in_errors, rise_in_deviations
 
 _FEWEST_POINTS = 10
-# So many standard errors are a fall. Of pure noise, 40 to 300 losses, 1 to 3 % fall by as many.
-_LEAST_FALL = 4.2
 # A sweep that ended for a rise of so many standard deviations did not end for a stray loss: of
 # those of pure noise, log-normal, 6 % end early and 3 % have such a rise; of Gaussian none.
 _LEAST_RISE = 4.0
@@ -116,7 +114,7 @@ class Curve:
         lowest = int(np.argmin(self.centred))
         fall = self.initial - float(self.centred[lowest])
         fell = fall > 1e-3 * abs(self.initial) and lowest >= self.head
-        if not fell or fall_in_errors(self.losses, self.head) <= _LEAST_FALL:
+        if not fell or fall_in_errors(self.losses, self.head) <= LEAST_FALL:
             if not self.cut_short:
                 return "never fell"
             if count <= 2 * self.head:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+# So many standard errors are a fall. Of pure noise, 40 to 300 losses, 1 to 3 % fall by as many.
+LEAST_FALL = 4.2
 # Single losses count as so many standard deviations from the middle at most: stray ones are no
 # evidence.
 _MOST = 3.0
@@ -33,7 +35,9 @@ def fall_in_errors(losses, head):
     spread = np.var(losses[:at], ddof=1)
     differences = np.mean(np.diff(losses[: max(at, 2 * head)]) ** 2) / 2.0
     noise = float(np.sqrt((spread + differences) / 2.0))
-    return highest / noise if noise > 0 else np.inf * np.sign(highest)
+    if highest == 0.0:
+        return 0.0
+    return highest / noise if noise > 0 else np.inf
 
 
 def rise_in_deviations(losses, smoothed, head):

@@ -3,12 +3,15 @@
 import math
 import statistics
 
+import numpy as np
+
 from keras_lr.finder.curve import LEVEL, RunningMean
+from keras_lr.finder.evidence import LEAST_FALL, fall_in_errors
 
 # A loss has diverged where it stands above its best by this many times what it had fallen,
 _RISE = 2.0
 # a fall being at least so many standard deviations of a batch's loss.
-_LEAST_FALL = 3.0
+_LEAST_SCALE = 3.0
 # After so many losses in a row that are no numbers there will be no more.
 _NON_FINITE_IN_A_ROW = 5
 
@@ -29,11 +32,12 @@ class AfterUpdates:
 
 
 class AfterDivergence(AfterUpdates):
-    """Ends a sweep where the loss has diverged, or from `planned` updates on has ceased to fall.
+    """Ends a sweep where the loss has diverged, or from `planned` updates on if all has been seen.
 
     It has diverged where `smoothed − best > 2 · max(initial − best, 3 · noise)`, safe for negative
     losses; `initial` and `noise` are mean and deviation of the first `head` losses. A sweep of
-    `planned` updates goes on, up to twice as long, while it has fallen within the last twentieth.
+    `planned` updates goes on, up to twice as long, while no fall is to be told from noise or it has
+    fallen within the last twentieth: where it will diverge says more than that it has not yet.
 
     >>> rule = AfterDivergence(planned=6, head=2, beta=0.0)
     >>> [rule.add(loss) for loss in (-1.0, -1.0, -3.0, -2.0, 0.9, 1.1)]
@@ -45,25 +49,29 @@ class AfterDivergence(AfterUpdates):
     def __init__(self, planned, head, beta):
         super().__init__(2 * planned)
         self._planned, self._head = planned, head
-        self._mean, self._first = RunningMean(beta), []
+        self._mean, self._losses = RunningMean(beta), []
         self._best, self._reached, self._fell_at = math.inf, math.inf, 0
 
     def add(self, loss):
         over = super().add(loss)
         if not math.isfinite(loss):
             return over
+        self._losses.append(loss)
         mean = self._mean.add(loss)
         self._best = min(self._best, mean)
-        if len(self._first) < self._head:
-            self._first.append(loss)
+        if len(self._losses) <= self._head:
             self._reached = self._best
             return over
-        initial = statistics.fmean(self._first)
-        fall = initial - self._best
+        first = self._losses[: self._head]
+        fall = statistics.fmean(first) - self._best
         # A gain of less than that is what the mean still owes to losses that have levelled off.
         if self._best < self._reached - LEVEL * fall:
             self._reached, self._fell_at = self._best, self.count
-        scale = max(fall, _LEAST_FALL * statistics.pstdev(self._first))
+        scale = max(fall, _LEAST_SCALE * statistics.pstdev(first))
         self.diverged |= mean - self._best > _RISE * scale
-        falls_no_more = self._fell_at <= self.count - max(self._head // 2, 1)
-        return over or self.diverged or (self.count >= self._planned and falls_no_more)
+        return over or self.diverged or (self.count >= self._planned and self._all_seen())
+
+    def _all_seen(self):
+        if self._fell_at > self.count - max(self._head // 2, 1):
+            return False
+        return fall_in_errors(np.array(self._losses), self._head) > LEAST_FALL
