@@ -124,7 +124,8 @@ def valley_shaped(count=161, offset=0.0, unit=1.0, rise=5.0):
 
 
 def read_off(curve):
-    """Returns what the default rule read, before it allowed for steps and momentum."""
+    """Returns what the default rule read, before it allowed for steps, momentum and a rise."""
+    curve = dataclasses.replace(curve, cut_short=False)
     kernel = 0.1 * 0.9 ** np.arange(2000) if curve.momentum == 0.9 else np.ones(1)
     growth = np.mean(np.diff(np.log(curve.rates)))
     late = np.sum(kernel * np.exp(-growth * np.arange(len(kernel))))
@@ -133,10 +134,10 @@ def read_off(curve):
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("count", [81, 161, 801])
-def test_the_default_rule_reads_the_rate_where_nine_tenths_of_the_fall_are_behind(count, momentum):
-    # Nine tenths of two decades; the window rounds the corner and moves it by a little.
+def test_the_default_rule_reads_the_rate_where_most_of_the_fall_is_behind(count, momentum):
+    # 95 % of two decades; the window rounds the corner and moves it a little.
     curve = Curve(*valley_shaped(count), head=count // 10, momentum=momentum)
-    assert read_off(curve) == pytest.approx(10**-2.2, rel=0.2)
+    assert np.log10(read_off(curve)) == pytest.approx(-2.1, abs=0.15)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_the_default_rule_keeps_below_the_rate_at_which_the_loss_rose():
     at, free = map(fallen, curves)
     # The running mean is 1/0.15 = 6.7 updates late, of a twentieth of a decade each.
     assert curves[0].rise == pytest.approx(rates[end - 1] / 10 ** (1 / 3))
-    assert at == pytest.approx(0.7 * curves[0].rise) and at < free
+    assert at == pytest.approx(0.35 * curves[0].rise) and at < free
     assert Curve(rates[:end:9], losses[:end:9], 3, cut_short=True).rise == rates[:end:9][-1] / 4
 
 
@@ -192,7 +193,7 @@ def test_the_default_rule_is_steady_on_noisy_losses():
     rates, losses = valley_shaped(81)
     noise = np.random.default_rng(0).normal(scale=0.25, size=(100, 81))
     at = [np.log10(read_off(Curve(rates, losses + row, head=10))) for row in noise]
-    assert abs(np.mean(at) + 2.2) < 0.25 and np.std(at) < 0.35
+    assert abs(np.mean(at) + 2.1) < 0.4 and np.std(at) < 0.35
 
 
 def test_repeats_that_fall_only_together_have_a_suggestion():
@@ -229,6 +230,21 @@ def test_the_sweep_goes_on_to_the_divergence_where_noise_hides_the_fall():
     fallen_by_much = losses - 3.0 * (np.arange(200) > 60)
     ended = next(i for i, loss in enumerate(fallen_by_much) if clear.add(loss))
     assert 99 <= ended < 110 and not clear.diverged
+
+
+def test_the_sweep_ends_where_the_first_rates_have_broken_a_classifier():
+    # It comes down again, to the loss of a network that has died.
+    losses = [2.5, 4e2, 7e4, 24.0, 1e3, 23.0, 30.0, 230.0, 33.0, 51.0, *[2.4] * 90]
+    rule = AfterDivergence(100, 10, 0.85)
+    ended = next(i for i, loss in enumerate(losses) if rule.add(loss)) + 1
+    curve = Curve(RATES[:ended], np.array(losses[:ended]), 10, cut_short=rule.diverged)
+    assert ended == 10 and RangeTest.of(curve, [curve]).status == "diverged at once"
+
+
+def test_few_updates_that_diverge_late_are_too_few():
+    losses = np.array([2.5, 2.5, 2.4, 2.4, 2.3, 2.2, 2.4, 3.5])
+    curve = Curve(np.geomspace(1e-7, 1.0, 8), losses, 3, cut_short=True)
+    assert RangeTest.of(curve, [curve]).status == "too few points"
 
 
 def test_the_sweep_of_a_loss_that_never_moves_ends_at_twice_its_length():

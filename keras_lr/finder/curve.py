@@ -109,15 +109,16 @@ class Curve:
     def seen(self):
         """Returns the word for what was seen: a status of `RangeTest`, or "only rose"."""
         count = len(self.losses)
+        at_once = self.cut_short and count <= 2 * self.head
         if count < max(_FEWEST_POINTS, self.head + 2):
-            return "diverged at once" if self.cut_short else "too few points"
+            return "diverged at once" if at_once else "too few points"
         lowest = int(np.argmin(self.centred))
         fall = self.initial - float(self.centred[lowest])
         fell = fall > 1e-3 * abs(self.initial) and lowest >= self.head
         if not fell or fall_in_errors(self.losses, self.head) <= LEAST_FALL:
             if not self.cut_short:
                 return "never fell"
-            if count <= 2 * self.head:
+            if at_once:
                 return "diverged at once"
             rise = rise_in_deviations(self.losses, self.smoothed, self.head)
             return "only rose" if rise > _LEAST_RISE else "never fell"

@@ -31,8 +31,8 @@ class RangeTest:
     `learning_rates`, `losses` and `smoothed` are float64 arrays of one length, one entry per update
     with a finite loss; of several repeats, their mean. `suggestions` has a rate (or None) per rule:
     `minimum` (a tenth of the rate at the lowest loss), `valley`, `steepest`, `slide`, `risen` (a
-    fifth of the rate at which the loss began to diverge) and `fallen` (the rate at which nine
-    tenths of the fall are behind, corrected for the length of the sweep and the optimizer's
+    fifth of the rate at which the loss began to diverge) and `fallen` (the rate at which 95 %
+    of the fall are behind, corrected for the length of the sweep and the optimizer's
     momentum). `suggestion` is the peak rate to train with, that of `fallen` or `risen`, or the best
     run's after `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**,
     see `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or None

@@ -12,6 +12,9 @@ from keras_lr.finder.evidence import LEAST_FALL, fall_in_errors
 _RISE = 2.0
 # a fall being at least so many standard deviations of a batch's loss.
 _LEAST_SCALE = 3.0
+# A mean of the first losses above the very first, which no update has touched, by so many times it,
+# is an explosion: Gamma-distributed losses do so in 1 % at a deviation of half of their mean.
+_EXPLOSION = 4.0
 # After so many losses in a row that are no numbers there will be no more.
 _NON_FINITE_IN_A_ROW = 5
 
@@ -35,7 +38,8 @@ class AfterDivergence(AfterUpdates):
     """Ends a sweep where the loss has diverged, or from `planned` updates on if all has been seen.
 
     It has diverged where `smoothed − best > 2 · max(initial − best, 3 · noise)`, safe for negative
-    losses; `initial` and `noise` are mean and deviation of the first `head` losses. A sweep of
+    losses; `initial` and `noise` are mean and deviation of the first `head` losses. It has diverged
+    at once where `initial` is a multiple of the very first loss, the lowest of them. A sweep of
     `planned` updates goes on, up to twice as long, while no fall is to be told from noise or it has
     fallen within the last twentieth: where it will diverge says more than that it has not yet.
 
@@ -59,11 +63,14 @@ class AfterDivergence(AfterUpdates):
         self._losses.append(loss)
         mean = self._mean.add(loss)
         self._best = min(self._best, mean)
+        first = self._losses[: self._head]
+        initial, lowest = statistics.fmean(first), min(first)
         if len(self._losses) <= self._head:
             self._reached = self._best
-            return over
-        first = self._losses[: self._head]
-        fall = statistics.fmean(first) - self._best
+            exploded = lowest == first[0] and initial - lowest > _EXPLOSION * abs(lowest)
+            self.diverged |= exploded and len(first) == self._head
+            return over or self.diverged
+        fall = initial - self._best
         # A gain of less than that is what the mean still owes to losses that have levelled off.
         if self._best < self._reached - LEVEL * fall:
             self._reached, self._fell_at = self._best, self.count
