@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 # On the cells for tuning of tests/benchmarks/range_test_regret.py, parts from 0.85 to 0.95 do about
-# as well, and 0.35 to 0.7 of the rate at which the loss rises; deep networks with plain SGD want the
-# lowest.
+# as well, and 0.35 to 0.7 of the rate at which the loss rises. Deep networks with plain SGD, which
+# are not among them, want the lowest.
 _PART, _OF_RISE = 0.95, 0.35
 
 
