@@ -10,6 +10,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -31,19 +32,33 @@ def jobs(chosen, options):
 def run(label, backend, options, mark=""):
     """Runs pytest on one back end, each line it prints behind `mark`; returns its status."""
     begin = time.perf_counter()
-    environment = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    environment["PYTHONUNBUFFERED"] = "1"
-    if backend == "torch":
-        # On shared cores the threads of a tiny step cost ten times the step.
-        environment.setdefault("OMP_NUM_THREADS", "1")
     command = [sys.executable, "-m", "pytest", *options]
     say(f"{mark}== {label} ==\n")
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, env=environment, errors="replace", **pipes) as process:
-        for line in process.stdout:
-            say(mark + line)
+    with tempfile.TemporaryDirectory() as compiled:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        pipes["env"] = environment(backend, compiled)
+        with subprocess.Popen(command, errors="replace", **pipes) as process:
+            for line in process.stdout:
+                say(mark + line)
     say(f"{mark}== {label}: {time.perf_counter() - begin:.0f} s ==\n")
     return process.returncode
+
+
+def environment(backend, compiled):
+    """Returns the variables of a suite; JAX keeps in the folder `compiled` what it compiles."""
+    found = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    found["PYTHONUNBUFFERED"] = "1"
+    if backend == "torch":
+        # On shared cores the threads of a tiny step cost ten times the step.
+        found.setdefault("OMP_NUM_THREADS", "1")
+    if backend == "jax":
+        # Tests train the same few networks: most of what they compile was compiled before.
+        found |= {
+            "JAX_COMPILATION_CACHE_DIR": compiled,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+    return found
 
 
 def say(line):
