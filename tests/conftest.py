@@ -20,6 +20,21 @@ def pytest_report_header():
 def pytest_configure(config):
     # Keras' own tests carry this mark; all three back ends that we run on can train.
     config.addinivalue_line("markers", "requires_trainable_backend: needs a back end that trains")
+    if keras.config.backend() == "tensorflow":
+        _read_without_tuning()
+
+
+def _read_without_tuning():
+    """Keeps `tf.data` from tuning itself: whoever drops an iterator may wait for its tuning thread.
+
+    That sleeps up to as long as the iterator is old, a minute at most, and cannot be woken: suites
+    stood still for ten minutes in all.
+    """
+    import tensorflow as tf
+
+    options, begin = tf.data.Options(), tf.data.Dataset.__iter__
+    options.autotune.enabled = False
+    tf.data.Dataset.__iter__ = lambda dataset: begin(dataset.with_options(options))
 
 
 @pytest.fixture(autouse=True)

@@ -47,7 +47,8 @@ def range_test(
     `train_on_batch` returns it; with `after_update=True` that of the same batch after the update,
     as `evaluate` computes it; with `validation_data` (one batch: x and y, or x, y and weights)
     that of this batch after every update. The sweep ends where the loss has diverged; past `end`
-    it goes on at the same pace, at most as long again, while the loss still falls.
+    it goes on at the same pace, at most as long again, while the loss still falls or noise hides
+    whether it fell.
 
     **Nothing stays**: weights, statistics, optimizer, metrics, seeds, rate or schedule,
     `stop_training`, `history` and compiled functions are put back bit for bit, also after an
@@ -66,8 +67,8 @@ def range_test(
         repeats: sweeps, each with another order of the data, at num_steps updates each. The curve
             is their mean; their suggestions give `interval`.
         verify: short runs of `schedule` at rates around the suggestion, of which the best becomes
-            the suggestion. Costs `verify` · num_steps updates, and a compilation for each run;
-            2 or 3 will do; figures are in the README.
+            the suggestion, the lowest of those that are as good. Costs `verify` · num_steps
+            updates, and a compilation for each run; 3 or 4 will do; figures are in the README.
         schedule: the planned schedule, for `verify`; only its shape counts, stretched to
             num_steps updates. By default linear to zero.
         smoothing: β in [0, 1) of the bias-corrected exponential mean.
