@@ -54,6 +54,7 @@ class AfterDivergence(AfterUpdates):
         super().__init__(2 * planned)
         self._planned, self._head = planned, head
         self._mean, self._losses = RunningMean(beta), []
+        self._initial = self._noise = math.nan
         self._best, self._reached, self._fell_at = math.inf, math.inf, 0
 
     def add(self, loss):
@@ -63,20 +64,22 @@ class AfterDivergence(AfterUpdates):
         self._losses.append(loss)
         mean = self._mean.add(loss)
         self._best = min(self._best, mean)
-        first = self._losses[: self._head]
-        initial, lowest = statistics.fmean(first), min(first)
         if len(self._losses) <= self._head:
-            self._reached = self._best
-            exploded = lowest == first[0] and initial - lowest > _EXPLOSION * abs(lowest)
-            self.diverged |= exploded and len(first) == self._head
+            if len(self._losses) == self._head:
+                self._end_the_beginning()
             return over or self.diverged
-        fall = initial - self._best
+        fall = self._initial - self._best
         # A gain of less than that is what the mean still owes to losses that have levelled off.
         if self._best < self._reached - LEVEL * fall:
             self._reached, self._fell_at = self._best, self.count
-        scale = max(fall, _LEAST_SCALE * statistics.pstdev(first))
-        self.diverged |= mean - self._best > _RISE * scale
+        self.diverged |= mean - self._best > _RISE * max(fall, _LEAST_SCALE * self._noise)
         return over or self.diverged or (self.count >= self._planned and self._all_seen())
+
+    def _end_the_beginning(self):
+        self._reached, untouched = self._best, self._losses[0]
+        self._initial, self._noise = statistics.fmean(self._losses), statistics.pstdev(self._losses)
+        exploded = self._initial - untouched > _EXPLOSION * abs(untouched)
+        self.diverged |= exploded and untouched == min(self._losses)
 
     def _all_seen(self):
         if self._fell_at > self.count - max(self._head // 2, 1):
