@@ -1,5 +1,8 @@
 """`FitSchedule`, `Warmup` and the random callbacks: arguments and the schedules they build."""
 
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -20,6 +23,16 @@ def test_fit_schedule_takes_foreign_schedules_and_functions():
         model = unit_gradient.build(keras.optimizers.SGD(0.4))
         unit_gradient.fit(model, 4, 1, [callbacks.FitSchedule(schedule)])
         np.testing.assert_allclose(unit_gradient.applied(model), [0.8, 0.6, 0.4, 0.2], atol=1e-6)
+
+
+def test_a_callback_shows_itself_as_it_was_made():
+    made = callbacks.Warmup("1 epoch", start=0.1)
+    assert repr(made) == repr(copy.deepcopy(made)) == "Warmup('1 epoch', start=0.1)"
+    assert repr(pickle.loads(pickle.dumps(made))) == repr(made)
+    plateau = callbacks.ReduceLROnPlateau("val_loss", patience=3)
+    assert repr(plateau) == "ReduceLROnPlateau('val_loss', patience=3)"
+    text = repr(callbacks.FitSchedule(schedules.LinearDecay(0.8, 4)))
+    assert text == "FitSchedule(LinearDecay(0.8, 4))"
 
 
 def test_durations_are_in_real_updates_under_accumulation():

@@ -32,6 +32,16 @@ class RateCallback(ByHand, Remembering, keras.callbacks.Callback):
     restores_initial = False
     schedule = None
 
+    def __new__(cls, *args, **options):
+        callback = super().__new__(cls)
+        callback._given = args, options
+        return callback
+
+    def __repr__(self):
+        args, options = self._given
+        told = [*map(repr, args), *(f"{name}={value!r}" for name, value in options.items())]
+        return f"{type(self).__name__}({', '.join(told)})"
+
     def on_train_begin(self, logs=None):
         self.driver = Driver.of(self, self.model)
         self.driver.join(self)
