@@ -13,13 +13,16 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_lr import callbacks, schedules
+from keras_lr import callbacks, range_test, schedules
 from keras_lr.files import write_atomically
 
 BATCH_SIZE = 64
-SWEEP_RATES = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
-SWEEP_EPOCHS = 3
 EPOCHS = 20
+SEEDS = 3
+RANGE_TEST_UPDATES = 100
+SPARE_RATE = 0.1  # where the range test finds none
+DEFAULT_RATE = 0.01  # of Keras' SGD
+CONSTANT_RATES = (DEFAULT_RATE, 0.03, 0.1, 0.3)
 
 
 class Data(NamedTuple):
@@ -59,7 +62,7 @@ def build_model(seed=0):
         ]
     )
     model.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.optimizers.SGD(DEFAULT_RATE, momentum=0.9),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
@@ -78,23 +81,6 @@ def fit(model, data, epochs, callback_list):
     ).history
 
 
-def plan(peak):
-    """Returns the schedule of the whole run: from `peak` straight to 0."""
-    return schedules.LinearDecay(peak, "100%")
-
-
-def sweep(data, make_schedule, name, say):
-    """Returns the rate with the lowest validation loss after a short run, and all the losses."""
-    say(f"   {name}: validation loss after {SWEEP_EPOCHS} epochs, by rate")
-    losses = {}
-    for rate in SWEEP_RATES:
-        callback = callbacks.FitSchedule(make_schedule(rate))
-        losses[rate] = fit(build_model(), data, SWEEP_EPOCHS, [callback])["val_loss"][-1]
-        say(f"   {rate:>8g}  {losses[rate]:.3f}")
-    best = min(losses, key=lambda rate: losses[rate] if math.isfinite(losses[rate]) else math.inf)
-    return best, losses
-
-
 class Progress(keras.callbacks.Callback):
     """One line every few epochs."""
 
@@ -111,97 +97,105 @@ class Progress(keras.callbacks.Callback):
 
 
 class Outcome(NamedTuple):
-    """A run: how its rate was chosen, what was recorded, and its share of right test images."""
+    """Runs from several seeds: the record of the first, and each one's share of right images."""
 
     rate: float
-    losses: dict
     recorder: callbacks.LearningRateRecorder
-    accuracy: float
     planned: schedules.Schedule
+    accuracies: list
+
+    def mean_and_error(self, other=None):
+        """Returns the mean over the seeds and its standard error, of what it has beyond `other`."""
+        beyond = np.array(self.accuracies) - (0.0 if other is None else np.array(other.accuracies))
+        return np.mean(beyond), np.std(beyond, ddof=1) / math.sqrt(len(beyond))
 
 
-def driven_callbacks(rate):
+def driven_callbacks(peak):
     """Schedule, warmup and plateau, all on one optimizer."""
-    return (
-        callbacks.FitSchedule(plan(rate)),
+    return [
+        callbacks.FitSchedule(schedules.LinearDecay(peak, "100%")),
         callbacks.Warmup("5%"),
         callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=3),
-    )
+    ]
 
 
 def constant_callbacks(rate):
     """The rate as it is, to compare with."""
-    return (callbacks.FitSchedule(schedules.Constant(rate)),)
+    return [callbacks.FitSchedule(schedules.Constant(rate))]
 
 
-def train(data, chosen, make_callbacks, say):
-    """Trains at the chosen rate and counts the test images it gets right."""
-    rate, losses = chosen
-    model, recorder, ours = build_model(), callbacks.LearningRateRecorder(), make_callbacks(rate)
-    fit(model, data, EPOCHS, [*ours, recorder, Progress(say)])
-    accuracy = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)["accuracy"]
+def train(data, rate, make_callbacks, say=None):
+    """Trains from each seed and counts the test images that come out right."""
+    runs, accuracies = [], []
+    for seed in range(SEEDS):
+        model, ours = build_model(seed), make_callbacks(rate)
+        recorder = callbacks.LearningRateRecorder()
+        fit(model, data, EPOCHS, [*ours, recorder, *([Progress(say)] if say and not runs else [])])
+        told = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
+        accuracies.append(told["accuracy"])
+        runs.append((recorder, ours))
+    recorder, ours = runs[0]
     planned = math.prod(callback.schedule for callback in ours if callback.schedule is not None)
-    return Outcome(rate, losses, recorder, accuracy, planned)
+    return Outcome(rate, recorder, planned, accuracies)
 
 
-def report(driven, constant, test_images):
+def report(found, driven, constants, test_images):
     """Returns what was found, in words."""
-    difference = driven.accuracy - constant.accuracy
-    variances = [run.accuracy * (1 - run.accuracy) / test_images for run in (driven, constant)]
-    error = math.sqrt(sum(variances))
-    verdict = (
-        "more than twice its standard error, in one run of each: repeat it with other seeds"
-        if abs(difference) > 2 * error
-        else "no more than twice its standard error: these two runs show no difference"
-    )
+    best = max(constants, key=lambda outcome: outcome.mean_and_error()[0])
+    table = [f"  from {driven.rate:.3g} to 0", *(f"  constant {c.rate:g}" for c in constants)]
+    shares = ["{:.1%} ± {:.1%}".format(*o.mean_and_error()) for o in (driven, *constants)]
     lines = [
         "keras_lr demo: scikit-learn's digits, two hidden layers, SGD with momentum 0.9",
         f"Back end: {keras.backend.backend()}, Keras {keras.__version__}",
         "",
-        _chosen("Peak rate, decaying to 0", driven),
-        _chosen("Constant rate", constant),
+        f"Range test, {len(found.losses)} updates: {_suggested(found)}",
         f"Applied rate: {schedules.Tabulated(driven.recorder.learning_rate).describe()}.",
         f"Changes by callbacks: {len(driven.recorder.events) or 'none'}",
         *(f"  {event}" for event in driven.recorder.events),
-        f"Test accuracy, {test_images} images: driven {driven.accuracy:.1%}, "
-        f"constant {constant.accuracy:.1%}.",
-        f"Difference: {difference:+.1%} ± {error:.1%}; {verdict}.",
+        f"Test accuracy, {test_images} images, mean ± standard error of {SEEDS} seeds:",
+        *(f"{name:18}  {share}" for name, share in zip(table, shares)),
+        f"Driven against Keras' default, {DEFAULT_RATE:g}: {_compared(driven, constants[0])}",
+        f"Driven against the best constant rate, {best.rate:g}: {_compared(driven, best)}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _chosen(what, run):
-    at_edge = run.rate in (min(run.losses), max(run.losses))
-    advice = "; it lies at the edge of the sweep: look further" if at_edge else ""
-    loss = run.losses[run.rate]
-    return f"{what}: {run.rate:g} (validation loss {loss:.3f} after {SWEEP_EPOCHS} epochs{advice})."
+def _suggested(found):
+    if found.suggestion is None:
+        return f"no suggestion. {found.advice} Taken: {SPARE_RATE:g}."
+    return f"train from {found.suggestion:.3g} to 0. {found.advice}"
 
 
-def draw(driven, constant):
+def _compared(driven, other):
+    difference, error = driven.mean_and_error(other)
+    clear = abs(difference) > 2 * error
+    verdict = "more than twice its error" if clear else "no difference is shown"
+    return f"{difference:+.1%} ± {error:.1%}, {verdict}."
+
+
+def draw(found, driven, constants):
     """Returns one figure: how the rate was chosen, what it was, and what came of it."""
     from matplotlib.figure import Figure
 
     from keras_lr import plotting
 
     figure = Figure(figsize=(11, 7.5), layout="constrained")
-    (ax_sweep, ax_rate), (ax_accuracy, ax_loss) = figure.subplots(2, 2)
-    for run, name, style in ((driven, "driven", "-"), (constant, "constant", "--")):
-        (line,) = ax_sweep.semilogx(list(run.losses), list(run.losses.values()), style, marker="o")
-        line.set_label(f"{name}, chosen: {run.rate:g}")
-        ends = [row["update"] for row in run.recorder.epoch_logs]
-        values = [row["val_accuracy"] for row in run.recorder.epoch_logs]
-        ax_accuracy.plot(ends, values, style, label=f"{name} (test: {run.accuracy:.1%})")
-    ax_sweep.set(xlabel="learning rate (peak)", ylabel=f"validation loss, {SWEEP_EPOCHS} epochs")
-    ax_sweep.set_title("Choose: a short run at each rate")
+    (ax_found, ax_rate), (ax_result, ax_loss) = figure.subplots(2, 2)
+    found.plot(ax_found)
+    ax_found.set_title(f"Choose: a range test, {len(found.losses)} updates")
     plotting.plot_record(driven.recorder, ax_rate, planned=driven.planned, losses=False)
     ax_rate.set_title("Drive: schedule × warmup × plateau")
-    ax_accuracy.set(xlabel="update", ylabel="validation accuracy")
-    ax_accuracy.set_title("Result: driven and constant rate")
+    for outcomes, name, style in (([driven], "driven to 0", "D"), (constants, "constant", "o--")):
+        means, errors = zip(*(outcome.mean_and_error() for outcome in outcomes))
+        rates = [outcome.rate for outcome in outcomes]
+        ax_result.errorbar(rates, means, errors, fmt=style, capsize=4, label=name)
+    ax_result.set(xscale="log", xlabel="learning rate (peak)", ylabel="share of right test images")
+    ax_result.set_title(f"Result: test accuracy, mean ± standard error of {SEEDS} seeds")
     plotting.plot_losses(driven.recorder, ax_loss)
     plotting.mark_events(driven.recorder, ax_loss)
     ax_loss.set_yscale("log")
     ax_loss.set_title("Explain: losses, and what the callbacks did")
-    for ax in (ax_sweep, ax_accuracy, ax_loss):
+    for ax in (ax_result, ax_loss):
         ax.grid(True, alpha=0.3)
         ax.legend(fontsize="small")
     return figure
@@ -213,16 +207,21 @@ def run(folder="demo", say=print):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     data = load_data()
-    say("1. Choose a rate for each of two schedules, by short runs")
-    best_peak = sweep(data, plan, "linear decay to 0", say)
-    best_constant = sweep(data, schedules.Constant, "constant", say)
-    say(f"2. Drive: from {best_peak[0]:g} to 0 × warmup over 5% × cuts when validation stalls")
-    driven = train(data, best_peak, driven_callbacks, say)
-    say(f"3. Compare: a constant {best_constant[0]:g}")
-    constant = train(data, best_constant, constant_callbacks, say)
-    text = report(driven, constant, len(data.y_test))
+    say("1. Choose a rate: a range test, which leaves the model as it was")
+    options = {"batch_size": BATCH_SIZE, "num_steps": RANGE_TEST_UPDATES, "verbose": 0}
+    found = range_test(build_model(), data.x_train, data.y_train, **options)
+    say(f"   {_suggested(found)}")
+    peak = found.suggestion or SPARE_RATE
+    say(f"2. Drive: from {peak:.3g} to 0 × warmup over 5% × cuts when validation stalls")
+    driven = train(data, peak, driven_callbacks, say)
+    say("3. Compare with constant rates, Keras' default first")
+    constants = []
+    for rate in CONSTANT_RATES:
+        constants.append(train(data, rate, constant_callbacks))
+        say("   {:g}: test accuracy {:.1%} ± {:.1%}".format(rate, *constants[-1].mean_and_error()))
+    text = report(found, driven, constants, len(data.y_test))
     write_atomically(folder / "report.txt", text)
-    draw(driven, constant).savefig(folder / "digits.png", dpi=110)
+    draw(found, driven, constants).savefig(folder / "digits.png", dpi=110)
     say(f"4. Explain\n\n{text}")
     seconds = time.perf_counter() - begin
     say(f"Wrote {folder / 'digits.png'} and {folder / 'report.txt'} in {seconds:.0f} s.")

@@ -1,22 +1,24 @@
 """The main job: runs end to end on few epochs, says what it found, and refuses clearly."""
 
 import importlib.util
-import math
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from keras_lr import __main__ as command_line
 from keras_lr import demo
+from keras_lr.finder.curve import Curve
+from keras_lr.finder.result import RangeTest
 
 pytest.importorskip("sklearn")
 
 
 @pytest.fixture
 def quick(monkeypatch):
-    monkeypatch.setattr(demo, "SWEEP_RATES", (0.01, 0.1, 0.3))
-    monkeypatch.setattr(demo, "SWEEP_EPOCHS", 1)
+    monkeypatch.setattr(demo, "CONSTANT_RATES", (0.01, 0.1))
+    monkeypatch.setattr(demo, "SEEDS", 2)
     monkeypatch.setattr(demo, "EPOCHS", 5)
 
 
@@ -42,21 +44,36 @@ class Record:
     events = ()
 
 
-def outcome(accuracy, rate=0.1, losses=None):
-    losses = losses or {0.01: 1.0, 0.1: 0.5, 1.0: math.nan}
-    return demo.Outcome(rate, losses, Record(), accuracy, None)
+def outcome(*accuracies, rate=0.1):
+    return demo.Outcome(rate, Record(), None, list(accuracies))
+
+
+def swept(losses):
+    curve = Curve(np.geomspace(1e-4, 1.0, len(losses)), np.array(losses, "float64"), 4)
+    return RangeTest.of(curve, [curve])
+
+
+FOUND = swept(np.linspace(3.0, 1.0, 40).clip(2.0))
 
 
 def test_report_claims_nothing_under_two_standard_errors():
-    assert "show no difference" in demo.report(outcome(0.96), outcome(0.95), 500)
-    clear = demo.report(outcome(0.96), outcome(0.80), 500)
-    assert "show no difference" not in clear and "in one run of each" in clear
-    assert "+16.0% ± 2.0%" in clear
+    # Pairs of runs from the same seed differ by 1, 2 and 3 points: 2 ± 0.58.
+    driven, default = outcome(0.95, 0.96, 0.97), outcome(0.94, 0.94, 0.94, rate=0.01)
+    constant = outcome(0.97, 0.95, 0.96, rate=0.3)
+    told = demo.report(FOUND, driven, [default, constant], 500)
+    assert "default, 0.01: +2.0% ± 0.6%, more than twice its error" in told
+    assert "best constant rate, 0.3: +0.0% ± 1.0%, no difference is shown" in told
+    assert "96.0% ± 0.6%" in told and "94.0% ± 0.0%" in told
 
 
-def test_report_says_when_the_sweep_was_too_narrow():
-    assert "look further" not in demo.report(outcome(0.9), outcome(0.9), 500)
-    assert "look further" in demo.report(outcome(0.9, 0.01), outcome(0.9), 500)
+def test_report_says_where_the_rate_is_from():
+    run = outcome(0.9, 0.9)
+    assert f"train from {FOUND.suggestion:.3g} to 0. The loss fell" in demo.report(
+        FOUND, run, [run], 500
+    )
+    falling = swept(np.linspace(3.0, 1.0, 40))
+    assert falling.suggestion is None
+    assert "no suggestion. The loss was still falling" in demo.report(falling, run, [run], 500)
 
 
 def test_without_the_extra_it_refuses_by_name(monkeypatch):

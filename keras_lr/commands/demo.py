@@ -13,7 +13,7 @@ def add(commands):
     """Adds the command to those of the parser."""
     parser = commands.add_parser(
         "demo",
-        help="choose, drive and explain the rate of a classifier of digits (under a minute)",
+        help="choose, drive and explain the rate of a classifier of digits (a minute or two)",
     )
     parser.add_argument(
         "--folder", default="demo", help="where picture and report go (default: %(default)s)"

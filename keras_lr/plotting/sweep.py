@@ -57,7 +57,7 @@ def plot_sweep(result, ax=None):
     ax.margins(x=0.01)
     if len(smoothed):
         ax.set_ylim(*_limits(result))
-    ax.legend(fontsize="small", loc="upper left")
+    ax.legend(fontsize="small", loc="best")
     return ax
 
 
