@@ -15,7 +15,8 @@ import keras
 from keras_lr.callbacks.events import Event
 from keras_lr.callbacks.fit_call import batches_per_epoch, fits_under_way, listed
 from keras_lr.callbacks.memory import Memory
-from keras_lr.callbacks.optimizer_rate import OptimizerRate, check_optimizer, leaves
+from keras_lr.callbacks.optimizer_rate import OptimizerRate
+from keras_lr.callbacks.optimizers import check_optimizer, leaves
 from keras_lr.callbacks.outlook import highest, warn_of_another_length, warn_of_exhausted
 from keras_lr.callbacks.rivals import warn_of_keras_own
 from keras_lr.schedules.units import Run

@@ -16,7 +16,7 @@ from keras import ops, optimizers
 
 from keras_lr import checks
 from keras_lr.callbacks.base import StepCallback
-from keras_lr.callbacks.optimizer_rate import leaves
+from keras_lr.callbacks.optimizers import leaves
 from keras_lr.schedules.function import as_schedule
 
 _MOST_CHECKED = 10**5

@@ -15,7 +15,8 @@ import keras
 
 from keras_lr import checks
 from keras_lr.callbacks.messages import tell
-from keras_lr.callbacks.optimizer_rate import as_written, combined, leaves, read
+from keras_lr.callbacks.optimizer_rate import as_written, combined, read
+from keras_lr.callbacks.optimizers import leaves
 from keras_lr.callbacks.state_file import entry_at, read_entries, write_entries
 from keras_lr.schedules import registry
 from keras_lr.schedules.function import as_schedule

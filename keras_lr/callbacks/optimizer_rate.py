@@ -19,76 +19,12 @@ import numpy as np
 from keras import ops
 
 from keras_lr.callbacks.ledger import Ledger
+from keras_lr.callbacks.optimizers import HOOK, multiplier_of
 from keras_lr.schedules import Constant
 from keras_lr.schedules.evaluation import host_value
 from keras_lr.schedules.function import as_schedule
 
-_HOOK = "_get_current_learning_rate"
 _LAST = "_keras_lr_last_schedule"
-MULTIPLIER = "_keras_lr_multiplier"
-"""Where `discriminative` notes the share of an optimizer in the rates that others name."""
-_SUPPORTED = "Keras 3.14 and 3.15"
-
-
-def leaves(optimizer):
-    """Returns the optimizers that hold a rate, inside whatever wraps them.
-
-    >>> import keras
-    >>> sgd = keras.optimizers.SGD(0.1)
-    >>> leaves(keras.optimizers.LossScaleOptimizer(sgd)) == [sgd]
-    True
-    """
-    inner = getattr(optimizer, "inner_optimizer", None)
-    if inner is not None:
-        return leaves(inner)
-    return list(getattr(optimizer, "optimizers", [optimizer]))
-
-
-def multiplier_of(optimizer):
-    """Returns the share of an optimizer in absolute rates: 1, unless `discriminative` made it."""
-    return vars(optimizer).get(MULTIPLIER, 1.0)
-
-
-def check_optimizer(model):
-    """Raises unless every rate of a model can be driven."""
-    optimizer = getattr(model, "optimizer", None)
-    if optimizer is None:
-        raise ValueError("The model must be compiled first: model.compile(optimizer=…, loss=…).")
-    if not leaves(optimizer) and model.built:
-        # A `MultiOptimizer` made of a function knows its optimizers when it is built.
-        optimizer.build(model.trainable_variables)
-    if not leaves(optimizer):
-        raise ValueError("The model must be built first, to know its optimizers: model.build(…).")
-    for leaf in leaves(optimizer):
-        if not hasattr(type(leaf), _HOOK):
-            raise RuntimeError(
-                f"keras_lr was tested with {_SUPPORTED}, whose optimizers ask `{_HOOK}` for their "
-                f"rate. Keras {keras.__version__} has none in {type(leaf).__name__}: install a "
-                "supported version of Keras, or a newer keras_lr."
-            )
-        own = leaf._learning_rate
-        is_schedule = isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
-        if not is_schedule and not isinstance(own, keras.Variable):
-            raise ValueError(
-                f"The optimizer {leaf.name} must be built with a float or a schedule as its "
-                f"learning rate, to be changed during training. Received: learning_rate={own!r}"
-            )
-        _check_scope(leaf, model)
-
-
-def replicas(model):
-    """Returns on how many devices a strategy of `tf.distribute` trains a model; 1 without any."""
-    return getattr(getattr(model, "distribute_strategy", None), "num_replicas_in_sync", 1)
-
-
-def _check_scope(optimizer, model):
-    if replicas(model) > 1 and optimizer._distribution_strategy is not model.distribute_strategy:
-        # Keras would train, and every replica add its own 1 to the only counter there is.
-        raise ValueError(
-            f"The optimizer {optimizer.name} must be built inside `strategy.scope()`, like the "
-            "model; if it is given by its name, compile the model there. Received: an optimizer "
-            f"from outside, whose clock would run {replicas(model)} times as fast"
-        )
 
 
 class OptimizerRate:
@@ -172,7 +108,7 @@ class OptimizerRate:
         if self.dial is None and self.fit_base is None and not self.factors:
             return False
         # Past the optimizer's own `__setattr__`, which tracks what it is given.
-        self.optimizer.__dict__[_HOOK] = self._applied
+        self.optimizer.__dict__[HOOK] = self._applied
         return True
 
     def _applied(self):
@@ -182,7 +118,7 @@ class OptimizerRate:
         elif self.dial is not None:
             rate = self.own(self.optimizer._iterations)
         else:
-            rate = getattr(type(self.optimizer), _HOOK)(self.optimizer)
+            rate = getattr(type(self.optimizer), HOOK)(self.optimizer)
         if self.dial is not None:
             rate = ops.add(ops.multiply(rate, self.dial.scale), self.dial.level)
         for factor in self.factors:
@@ -244,7 +180,7 @@ class OptimizerRate:
 
     def remove(self):
         """Takes the step functions out again; returns whether there were any."""
-        return self.optimizer.__dict__.pop(_HOOK, None) is not None
+        return self.optimizer.__dict__.pop(HOOK, None) is not None
 
     def at_next_update(self):
         """Returns the rate that the next update would be made with."""

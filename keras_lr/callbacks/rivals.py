@@ -5,7 +5,7 @@ import warnings
 import keras
 
 from keras_lr.callbacks.fit_call import listed
-from keras_lr.callbacks.optimizer_rate import leaves
+from keras_lr.callbacks.optimizers import leaves
 
 _WRITERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lr.callbacks.optimizer_rate import leaves
+from keras_lr.callbacks.optimizers import leaves
 
 
 class Snapshot:

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.fit_call import fits_under_way
-from keras_lr.callbacks.optimizer_rate import check_optimizer, leaves, replicas
+from keras_lr.callbacks.optimizers import check_optimizer, leaves, replicas
 from keras_lr.finder import data
 from keras_lr.finder.curve import Curve, mean_curve
 from keras_lr.finder.progress import Progress

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lr.callbacks.optimizer_rate import leaves
+from keras_lr.callbacks.optimizers import leaves
 from keras_lr.finder.randomness import Randomness
 
 # What `fit` and the range test set on a model; what the user's code sets stays.

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lr.callbacks.optimizer_rate import OptimizerRate, leaves, multiplier_of
+from keras_lr.callbacks.optimizer_rate import OptimizerRate
+from keras_lr.callbacks.optimizers import leaves, multiplier_of
 from keras_lr.finder.probe import LOSS, UPDATE, Probe
 
 # `fit` goes round small data until a trial says that it is over.

@@ -3,7 +3,8 @@
 import keras
 
 from keras_lr import checks
-from keras_lr.callbacks.optimizer_rate import as_written, leaves, read
+from keras_lr.callbacks.optimizer_rate import as_written, read
+from keras_lr.callbacks.optimizers import leaves
 from keras_lr.layerwise.groups import by_depth, by_pattern
 from keras_lr.layerwise.optimizer import LayerwiseOptimizer
 from keras_lr.schedules.function import as_schedule
