@@ -18,9 +18,9 @@ from keras_lr import schedules
 ULP = float(np.finfo("float32").eps)
 STEPS = np.unique([*range(0, 40, 3), *range(40, LAST, 29), LAST])
 # The host's arithmetic is the same whatever the back end: all of them on one.
-HOST = 3_000 if keras.config.backend() == "tensorflow" else 1_000
+HOST = 2_000 if keras.config.backend() == "tensorflow" else 1_000
 # A compilation takes up to seconds.
-COMPILED = {"tensorflow": 300, "jax": 100, "torch": 20}[keras.config.backend()]
+COMPILED = {"tensorflow": 150, "jax": 100, "torch": 20}[keras.config.backend()]
 BATCH = 20
 # In float64 the last rounding is all there is; JAX rounds to float32 at each of six levels, and a
 # stretched clock is no whole number there.
