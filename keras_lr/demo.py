@@ -206,10 +206,11 @@ def run(folder="demo", say=print):
     begin = time.perf_counter()
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    data = load_data()
+    # What TensorFlow has to say of the machine, it says when the first model is built.
+    data, model = load_data(), build_model()
     say("1. Choose a rate: a range test, which leaves the model as it was")
     options = {"batch_size": BATCH_SIZE, "num_steps": RANGE_TEST_UPDATES, "verbose": 0}
-    found = range_test(build_model(), data.x_train, data.y_train, **options)
+    found = range_test(model, data.x_train, data.y_train, **options)
     say(f"   {_suggested(found)}")
     peak = found.suggestion or SPARE_RATE
     say(f"2. Drive: from {peak:.3g} to 0 × warmup over 5% × cuts when validation stalls")
