@@ -6,7 +6,12 @@ from test_finder_rules import quadratic
 
 from keras_lr.finder.progress import Progress
 from keras_lr.finder.result import RangeTest
-from keras_lr.finder.verification import next_rate, planned_schedule, verified
+from keras_lr.finder.verification import (
+    lowest_of_the_best,
+    next_rate,
+    planned_schedule,
+    verified,
+)
 
 
 def test_the_search_of_rates_finds_the_best_of_a_parabola():
@@ -61,6 +66,11 @@ def test_verification_takes_the_lower_of_two_rates_that_are_as_good():
     scores = dict(told.evidence)
     assert min(scores, key=scores.get) == pytest.approx(3 * found.suggestion)
     assert told.suggestion == pytest.approx(found.suggestion)
+
+
+@pytest.mark.parametrize("initial", [np.nan, np.inf, 0.5])
+def test_of_runs_that_did_not_fall_the_best_is_taken(initial):
+    assert lowest_of_the_best({0.1: 1.2, 0.3: 1.0, 0.9: np.inf}, initial) == 0.3
 
 
 def test_verification_of_runs_that_all_break_has_no_suggestion():

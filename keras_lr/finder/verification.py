@@ -73,7 +73,8 @@ def lowest_of_the_best(scores, initial):
     best = min(scores.values())
     if best == math.inf:
         return None
-    limit = best + _AS_GOOD * max(initial - best, 0.0)
+    fall = initial - best if math.isfinite(initial) else 0.0
+    limit = best + _AS_GOOD * max(fall, 0.0)
     return min(rate for rate, score in scores.items() if score <= limit)
 
 
