@@ -31,6 +31,12 @@ def test_the_interval_is_what_the_repeats_say_and_the_suggestion_the_lower_middl
     assert RangeTest.of(curves[0], [curves[0]] * 3).interval is None
 
 
+def test_losses_that_are_no_numbers_point_to_the_data():
+    curve = Curve(RATES[:3], np.ones(3), 10, cut_short=True)
+    found = RangeTest.of(curve, [curve])
+    assert found.status == "diverged at once" and "NaN or infinity in the data" in found.advice
+
+
 def test_the_result_cannot_be_changed_and_goes_through_json():
     curve = quadratic(1.0)
     found = dataclasses.replace(RangeTest.of(curve, [curve]), evidence=((0.1, np.inf), (0.2, 1.0)))

@@ -14,7 +14,8 @@ _ADVICE = {
     "never fell": "The loss neither fell nor rose clearly: the rates may be too low, give a higher "
     "end=…; or noise hides the fall, give more repeats=… or num_steps=…, or a larger "
     "batch_size=…; or the model learns nothing.",
-    "diverged at once": "The loss diverged from the beginning: give a lower start=….",
+    "diverged at once": "The loss diverged, or was no number, from the beginning: give a lower "
+    "start=…; if that is low already, look for NaN or infinity in the data.",
     "too few points": "There are too few finite losses to judge: give more num_steps=….",
 }
 
