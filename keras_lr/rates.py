@@ -3,8 +3,8 @@
 import keras
 
 from keras_lr import checks
-from keras_lr.callbacks.optimizer_rate import as_written, read
-from keras_lr.callbacks.optimizers import leaves, multiplier_of
+from keras_lr.driving.driven_optimizer import as_written, read
+from keras_lr.keras_private.optimizers import leaves, multiplier_of
 from keras_lr.schedules import Constant
 from keras_lr.schedules.function import as_schedule
 

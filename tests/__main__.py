@@ -23,7 +23,7 @@ def jobs(chosen, options):
     found = [(name, name, [*without, *options]) for name in others if name in chosen]
     if default in chosen:
         # Notebooks are executed on the default back end only, and take as long as a suite.
-        alone = ("notebooks", default, ["-m", "notebook", "tests/test_notebooks.py"])
+        alone = ("notebooks", default, ["-m", "notebook", "tests/project/test_notebooks.py"])
         found[1:1] = [] if options else [alone]
         found.insert(0, (default, default, options or without))
     return found

@@ -1,12 +1,16 @@
 """What every test shares: a header that names the back end, seeds, and NumPy at the door."""
 
+import os
+
 import hypothesis
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 from keras_lr.schedules import base
+
+# Doctests are those of the package alone.
+collect_ignore_glob = ["support/*", "fixtures/*"]
 
 # How long an example takes says more of the machine, and of what else it does.
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -18,6 +22,10 @@ def pytest_report_header():
 
 
 def pytest_configure(config):
+    # What tests start in a process of its own imports what they do.
+    folders = [str(config.rootpath), str(config.rootpath / "tests")]
+    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join([*folders, *filter(None, known)])
     # Keras' own tests carry this mark; all three back ends that we run on can train.
     config.addinivalue_line("markers", "requires_trainable_backend: needs a back end that trains")
     if keras.config.backend() == "tensorflow":
@@ -48,7 +56,3 @@ def seeds():
 def accelerator(monkeypatch):
     """Makes every call of a schedule go the way of a step that lives on an accelerator."""
     monkeypatch.setattr(base, "host_value", lambda step: None)
-
-
-def to_numpy(value):
-    return np.asarray(ops.convert_to_numpy(value))

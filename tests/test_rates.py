@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import unit_gradient
-from unit_gradient import needs_multi_optimizer
+from support import unit_gradient
+from support.unit_gradient import needs_multi_optimizer
 
 from keras_lr import get_rate, resume_at, set_rate
 from keras_lr.schedules import LinearDecay

@@ -5,7 +5,7 @@ import types
 import keras
 import numpy as np
 import pytest
-import unit_gradient
+from support import unit_gradient
 
 from keras_lr.callbacks import LearningRateRecorder
 from keras_lr.traces import Trace

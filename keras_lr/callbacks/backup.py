@@ -11,11 +11,11 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
-from keras_lr.callbacks.fit_call import build_before_training, listed
-from keras_lr.callbacks.generators import get_generators, set_generators
-from keras_lr.callbacks.messages import tell, verbosity
+from keras_lr.driving.messages import tell, verbosity
 from keras_lr.files import write_atomically
-from keras_lr.schedules.units import Run
+from keras_lr.keras_private.fit_call import build_before_training, listed
+from keras_lr.keras_private.generators import get_generators, set_generators
+from keras_lr.schedules.durations import Run
 
 _POINTER, _PREFIX = "keras_lr-backup.json", "keras_lr-backup-"
 _KEY, _FORMAT = "keras_lr_backup", 1

@@ -6,11 +6,11 @@ from typing import NamedTuple
 import keras
 
 from keras_lr import checks
-from keras_lr.callbacks import fit_call
-from keras_lr.callbacks.by_hand import ByHand
-from keras_lr.callbacks.driver import Driver
-from keras_lr.callbacks.memory import Remembering, file_path
-from keras_lr.callbacks.messages import tell, verbosity
+from keras_lr.driving.custom_loop import ByHand
+from keras_lr.driving.driver import Driver
+from keras_lr.driving.messages import tell, verbosity
+from keras_lr.driving.saved_state import Remembering, file_path
+from keras_lr.keras_private import fit_call
 from keras_lr.schedules.fields import resolved
 
 _UP = ("accuracy", "acc", "auc", "precision", "recall", "f1", "iou", "dice", "r2", "bleu")

@@ -16,7 +16,7 @@ from keras import ops, optimizers
 
 from keras_lr import checks
 from keras_lr.callbacks.base import StepCallback
-from keras_lr.callbacks.optimizers import leaves
+from keras_lr.keras_private.optimizers import leaves
 from keras_lr.schedules.function import as_schedule
 
 _MOST_CHECKED = 10**5
@@ -182,7 +182,7 @@ class WeightDecaySchedule(HyperparameterSchedule):
 
     >>> from keras_lr.callbacks.hyperparameters import WeightDecaySchedule
     >>> from keras_lr.schedules import LinearDecay
-    >>> from keras_lr.schedules.units import Run
+    >>> from keras_lr.schedules.durations import Run
     >>> decay = WeightDecaySchedule(LinearDecay(0.04, "50%"))
     >>> decay.build(Run(epochs=2, steps_per_epoch=4)).rates(5).tolist()
     [0.04, 0.03, 0.02, 0.01, 0.0]

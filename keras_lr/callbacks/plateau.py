@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from keras_lr import checks
 from keras_lr.callbacks.base import ProgressController
-from keras_lr.callbacks.snapshot import Snapshot
+from keras_lr.keras_private.copies import Snapshot
 
 _NO_WEIGHTS = (
     "left out with restore_best, whose weights are no JSON: TrainingBackup keeps both, and goes on "

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
-from keras_lr.callbacks.rate_logs import column, warn_of_early_readers
+from keras_lr.driving.rate_logs import column, warn_of_early_readers
 from keras_lr.files import write_atomically
 
 

@@ -5,10 +5,10 @@ import os
 
 from keras_lr import checks
 from keras_lr.callbacks.base import Controller, ProgressController
-from keras_lr.callbacks.divergence import RecoveryState, has_diverged
-from keras_lr.callbacks.fit_call import build_before_training
-from keras_lr.callbacks.steps import interval
-from keras_lr.callbacks.trail import Kept, Stretch, Trail
+from keras_lr.callbacks.scheduled import interval
+from keras_lr.diagnosis.divergence import RecoveryState, has_diverged
+from keras_lr.driving.good_states import Kept, Stretch, Trail
+from keras_lr.keras_private.fit_call import build_before_training
 
 
 class RecoverFromDivergence(ProgressController):

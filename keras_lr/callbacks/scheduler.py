@@ -8,10 +8,10 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.base import ControllerState, StepCallback
-from keras_lr.callbacks.memory import file_path
-from keras_lr.callbacks.messages import tell, verbosity
-from keras_lr.callbacks.rate_logs import column, warn_of_early_readers
-from keras_lr.callbacks.steps import interval
+from keras_lr.callbacks.scheduled import interval
+from keras_lr.driving.messages import tell, verbosity
+from keras_lr.driving.rate_logs import column, warn_of_early_readers
+from keras_lr.driving.saved_state import file_path
 from keras_lr.schedules import Schedule, Tabulated
 from keras_lr.schedules.evaluation import whole_periods
 from keras_lr.schedules.fields import Steps

@@ -3,7 +3,7 @@
 import inspect
 import math
 
-from keras_lr.callbacks.optimizers import MULTIPLIER, leaves
+from keras_lr.keras_private.optimizers import MULTIPLIER, leaves
 from keras_lr.schedules import Constant, LinearDecay
 
 

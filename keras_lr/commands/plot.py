@@ -7,10 +7,10 @@ import sys
 from keras_lr import checks, plotting
 from keras_lr.commands import options as kinds
 from keras_lr.commands.output import INSTALL_PLOT, complain, installed, say, write_picture
+from keras_lr.commands.schedule_text import parse_schedule
 from keras_lr.plotting import curves, terminal
 from keras_lr.plotting.schedules import shortened
 from keras_lr.schedules import fields
-from keras_lr.schedules.expression import parse_schedule
 
 _PICTURE = "schedules.png"
 

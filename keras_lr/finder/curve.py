@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lr.finder.evidence import LEAST_FALL, fall_in_errors, rise_in_deviations
+from keras_lr.diagnosis.statistics import LEAST_FALL, fall_in_errors, rise_in_deviations
 
 _FEWEST_POINTS = 10
 # A sweep that ended for a rise of so many standard deviations did not end for a stray loss: of

@@ -5,8 +5,8 @@ import statistics
 
 import numpy as np
 
+from keras_lr.diagnosis.statistics import LEAST_FALL, fall_in_errors
 from keras_lr.finder.curve import LEVEL, RunningMean
-from keras_lr.finder.evidence import LEAST_FALL, fall_in_errors
 
 # A loss has diverged where it stands above its best by this many times what it had fallen,
 _RISE = 2.0

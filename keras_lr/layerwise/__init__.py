@@ -1,3 +1,3 @@
 """Rates by layer, for fine-tuning."""
 
-from keras_lr.layerwise.entry import discriminative
+from keras_lr.layerwise.assign import discriminative

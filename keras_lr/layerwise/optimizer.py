@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lr.callbacks.optimizers import MULTIPLIER
+from keras_lr.keras_private.optimizers import MULTIPLIER
 
 # Keras 3.14 has none: there the class below exists and refuses to be made.
 _MultiOptimizer = getattr(keras.optimizers, "MultiOptimizer", keras.optimizers.Optimizer)

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_lr import checks
-from keras_lr.schedules import fields, units
+from keras_lr.schedules import durations, fields
 from keras_lr.schedules.evaluation import host_value, in_graph, result_dtype
 
 
@@ -166,7 +166,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         >>> LinearDecay(0.1, "10 epochs").with_warmup("5%").resolve(20, steps_per_epoch=100)
         Warmup(LinearDecay(0.1, 1000), 100)
         """
-        return fields.resolved(self, units.Run(epochs, steps_per_epoch, total_steps))
+        return fields.resolved(self, durations.Run(epochs, steps_per_epoch, total_steps))
 
     # Config and representation
 
@@ -263,6 +263,6 @@ def _compose():
 
 
 def _arithmetic():
-    from keras_lr.schedules import arithmetic
+    from keras_lr.schedules import algebra
 
-    return arithmetic
+    return algebra

@@ -8,13 +8,13 @@ from typing import Annotated
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.schedules import fields, units
+from keras_lr.schedules import durations, fields
 from keras_lr.schedules.base import Schedule
-from keras_lr.schedules.builtin import cycle_table
 from keras_lr.schedules.evaluation import passed, power, real, whole, whole_periods
 from keras_lr.schedules.fields import Flag, Positive, Rate, Steps
 from keras_lr.schedules.function import Nested
 from keras_lr.schedules.interpolation import PiecewiseCosine, PiecewiseLinear
+from keras_lr.schedules.keras_schedules import cycle_table
 from keras_lr.schedules.recipes import Recipe
 
 _INSIDE = checks.Number(above=0, below=1)
@@ -39,7 +39,7 @@ class Repeat(Schedule):
     amplitude_multiplier: Rate = 1.0
 
     def check(self):
-        if self.period_multiplier != 1 and not isinstance(self.period, units.Duration):
+        if self.period_multiplier != 1 and not isinstance(self.period, durations.Duration):
             self._cycles  # noqa: B018  (built now, so that a hopeless multiplier is refused now)
 
     def rate(self, t, xp):

@@ -3,9 +3,9 @@
 import dataclasses
 
 from keras_lr.schedules.base import Schedule
-from keras_lr.schedules.builtin import periods
 from keras_lr.schedules.evaluation import passed, power, real, whole_periods
 from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Steps
+from keras_lr.schedules.keras_schedules import periods
 
 
 class Constant(Schedule):

@@ -13,7 +13,7 @@ from typing import Annotated
 import keras
 
 from keras_lr import checks
-from keras_lr.schedules import units
+from keras_lr.schedules import durations
 
 Rate = Annotated[float, checks.RATE]
 Real = Annotated[float, checks.REAL]
@@ -21,13 +21,13 @@ Positive = Annotated[float, checks.POSITIVE]
 Rates = Annotated[tuple, functools.partial(checks.sequence, kind=checks.RATE)]
 Flag = Annotated[bool, checks.flag]
 Text = Annotated[str, checks.text]
-Length = Annotated[float, units.Length()]
-Steps = Annotated[int, units.Length(integer=True)]
-StepsFromZero = Annotated[int, units.Length(integer=True, minimum=0)]
-Milestones = Annotated[tuple, units.Milestones()]
-Periods = Annotated[tuple, functools.partial(checks.sequence, kind=units.Length(integer=True))]
+Length = Annotated[float, durations.Length()]
+Steps = Annotated[int, durations.Length(integer=True)]
+StepsFromZero = Annotated[int, durations.Length(integer=True, minimum=0)]
+Milestones = Annotated[tuple, durations.Milestones()]
+Periods = Annotated[tuple, functools.partial(checks.sequence, kind=durations.Length(integer=True))]
 # Of a recipe: its percentages are of the recipe's own length.
-Part = Annotated[int, units.OwnLength()]
+Part = Annotated[int, durations.OwnLength()]
 
 
 def optional(kind):
@@ -57,7 +57,7 @@ def _plain(name, value):
 
 def to_config(value):
     """Returns a field's value as JSON can hold it."""
-    if isinstance(value, units.Duration):
+    if isinstance(value, durations.Duration):
         return str(value)
     if isinstance(value, tuple):
         return [to_config(entry) for entry in value]
@@ -80,9 +80,9 @@ def _entries(schedule):
 
 def durations_in(value):
     """Yields every duration that only the run can resolve, at any depth."""
-    if isinstance(value, units.Share):
+    if isinstance(value, durations.Share):
         return
-    if isinstance(value, units.Duration):
+    if isinstance(value, durations.Duration):
         yield value
     elif isinstance(value, tuple):
         for entry in value:
@@ -93,7 +93,7 @@ def durations_in(value):
 
 def resolved(value, run):
     """Returns `value` with every duration, at any depth, in updates of `run`."""
-    if isinstance(value, units.Duration) and not isinstance(value, units.Share):
+    if isinstance(value, durations.Duration) and not isinstance(value, durations.Share):
         return value.in_updates(run)
     if isinstance(value, tuple):
         return tuple(resolved(entry, run) for entry in value)

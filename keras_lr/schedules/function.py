@@ -10,7 +10,7 @@ import numpy as np
 from keras import ops
 
 from keras_lr import checks
-from keras_lr.schedules import builtin
+from keras_lr.schedules import keras_schedules
 from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.decay import Constant
 from keras_lr.schedules.evaluation import real
@@ -147,7 +147,7 @@ def as_schedule(name, value):
         return Constant(value)
     keras_class = getattr(keras.optimizers.schedules, type(value).__name__, None)
     if keras_class is type(value):
-        return getattr(builtin, type(value).__name__)(**value.get_config())
+        return getattr(keras_schedules, type(value).__name__)(**value.get_config())
     if callable(value) and not isinstance(value, type):
         return LambdaDecay(1.0, value)
     checks.refuse(name, "a schedule, a function of the step or a number", value)

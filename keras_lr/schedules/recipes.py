@@ -4,14 +4,14 @@ import itertools
 from typing import Annotated
 
 from keras_lr import checks
-from keras_lr.schedules import fields, units
+from keras_lr.schedules import durations, fields
 from keras_lr.schedules.annealing import LinearDecay, SqrtDecay
 from keras_lr.schedules.base import Schedule
-from keras_lr.schedules.builtin import ExponentialDecay
 from keras_lr.schedules.compose import Sequential
 from keras_lr.schedules.decay import Constant
 from keras_lr.schedules.fields import Part, Periods, Rate, Steps
 from keras_lr.schedules.interpolation import PiecewiseCosine
+from keras_lr.schedules.keras_schedules import ExponentialDecay
 
 
 class Recipe(Schedule):
@@ -46,7 +46,7 @@ class Recipe(Schedule):
     def _updates(self, *names, total, spare=1):
         """Returns parts in updates; raises unless they leave `spare` updates of the total."""
         values = [getattr(self, name) for name in names]
-        updates = [v.rounded(total) if isinstance(v, units.Share) else v for v in values]
+        updates = [v.rounded(total) if isinstance(v, durations.Share) else v for v in values]
         if sum(updates) > total - spare:
             together = " and ".join(f"`{name}`" for name in names)
             given = ", ".join(f"{name}={value!r}" for name, value in zip(names, values))
@@ -73,7 +73,7 @@ class LinearToZero(Recipe):
 
     peak: Rate
     total_steps: Steps
-    warmup: Part = units.Share(0.05, "fraction")
+    warmup: Part = durations.Share(0.05, "fraction")
 
     def expand(self):
         (warmup,) = self._updates("warmup", total=self.total_steps)
@@ -93,7 +93,7 @@ class WarmupCosine(Recipe):
 
     peak: Rate
     total_steps: Steps
-    warmup: Part = units.Share(0.05, "fraction")
+    warmup: Part = durations.Share(0.05, "fraction")
     end_learning_rate: Rate = 0.0
 
     def expand(self):
@@ -127,8 +127,8 @@ class WarmupStableDecay(Recipe):
 
     peak: Rate
     total_steps: Steps
-    warmup: Part = units.Share(0.05, "fraction")
-    decay: Part = units.Share(0.2, "fraction")
+    warmup: Part = durations.Share(0.05, "fraction")
+    decay: Part = durations.Share(0.2, "fraction")
     shape: Annotated[str, checks.Choice(tuple(_ANNEALING))] = "sqrt"
     end_learning_rate: Rate = 0.0
 
@@ -161,7 +161,7 @@ class FlatCosine(Recipe):
 
     peak: Rate
     total_steps: Steps
-    flat: Part = units.Share(0.75, "fraction")
+    flat: Part = durations.Share(0.75, "fraction")
 
     def expand(self):
         (flat,) = self._updates("flat", total=self.total_steps)

@@ -10,7 +10,7 @@ from keras_lr import checks
 from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.function import as_schedule
 from keras_lr.schedules.importers import optax, torch, transformers
-from keras_lr.schedules.importers.binding import call, close_to
+from keras_lr.schedules.importers.shared import call, close_to
 
 # What people type who come from elsewhere, beside the names that follow from the classes'.
 _ALIASES = {

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_lr import callbacks, schedules
-from keras_lr.callbacks.snapshot import Snapshot
+from keras_lr.keras_private.copies import Snapshot
 
 STEPS, ROUNDS = 300, 7
 X, Y = np.ones((32 * STEPS, 16), "float32"), np.ones((32 * STEPS, 1), "float32")

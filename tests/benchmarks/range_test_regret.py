@@ -35,11 +35,11 @@ from regret_measurements import (
 
 from keras_lr import range_test
 from keras_lr.finder.curve import Curve, mean_curve
-from keras_lr.finder.entry import momentum_of
-from keras_lr.finder.progress import Progress
 from keras_lr.finder.result import RangeTest
 from keras_lr.finder.rules import suggestions
+from keras_lr.finder.sweep import momentum_of
 from keras_lr.finder.verification import planned_schedule, verified
+from keras_lr.trials.progress import Progress
 
 _WORST = 10.0
 SUGGESTED = "suggestion"

@@ -6,8 +6,8 @@ import numpy as np
 from jax import numpy as jnp
 
 from keras_lr.finder.curve import Curve
-from keras_lr.finder.entry import momentum_of
 from keras_lr.finder.stopping import AfterDivergence
+from keras_lr.finder.sweep import momentum_of
 
 _LONGEST = 600
 COARSE = np.geomspace(1e-6, 1e3, 19)

@@ -4,12 +4,12 @@ import itertools
 
 from keras_lr import checks
 from keras_lr.schedules.annealing import LinearDecay
-from keras_lr.schedules.builtin import ExponentialDecay, PolynomialDecay
 from keras_lr.schedules.decay import Constant
 from keras_lr.schedules.function import Tabulated
-from keras_lr.schedules.importers.binding import WHOLE, call, find
 from keras_lr.schedules.importers.parts import cosine, in_turn, warmed_up
+from keras_lr.schedules.importers.shared import WHOLE, call, find
 from keras_lr.schedules.interpolation import PiecewiseCosine, PiecewiseLinear
+from keras_lr.schedules.keras_schedules import ExponentialDecay, PolynomialDecay
 
 
 def from_optax(name, **arguments):

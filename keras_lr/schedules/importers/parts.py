@@ -1,9 +1,9 @@
 """What the translations have in common: warmups of t / W, sequences and half cosines."""
 
 from keras_lr.schedules.annealing import LinearDecay
-from keras_lr.schedules.builtin import CosineDecay
 from keras_lr.schedules.compose import Sequential
 from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.keras_schedules import CosineDecay
 
 
 def warmed_up(schedule, start, peak, steps, curve=LinearDecay):

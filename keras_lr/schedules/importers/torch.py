@@ -9,19 +9,19 @@ from fractions import Fraction
 
 from keras_lr import checks
 from keras_lr.schedules.annealing import LinearDecay
-from keras_lr.schedules.builtin import (
+from keras_lr.schedules.cyclic import CyclicalLearningRate, Repeat
+from keras_lr.schedules.decay import Constant, MultiStepDecay, StepDecay
+from keras_lr.schedules.function import LambdaDecay, Tabulated
+from keras_lr.schedules.importers.live import arguments_of, initial_rate, is_scheduler
+from keras_lr.schedules.importers.parts import in_turn
+from keras_lr.schedules.importers.shared import call, find
+from keras_lr.schedules.interpolation import PiecewiseCosine, PiecewiseLinear
+from keras_lr.schedules.keras_schedules import (
     CosineDecay,
     CosineDecayRestarts,
     ExponentialDecay,
     PolynomialDecay,
 )
-from keras_lr.schedules.cyclic import CyclicalLearningRate, Repeat
-from keras_lr.schedules.decay import Constant, MultiStepDecay, StepDecay
-from keras_lr.schedules.function import LambdaDecay, Tabulated
-from keras_lr.schedules.importers.binding import call, find
-from keras_lr.schedules.importers.live import arguments_of, initial_rate, is_scheduler
-from keras_lr.schedules.importers.parts import in_turn
-from keras_lr.schedules.interpolation import PiecewiseCosine, PiecewiseLinear
 
 _COUNT = checks.Number(minimum=1, integer=True)
 # OneCycleLR and CyclicLR overwrite the optimizer's rate with their own.

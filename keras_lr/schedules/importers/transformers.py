@@ -5,12 +5,12 @@ from fractions import Fraction
 
 from keras_lr import checks
 from keras_lr.schedules.annealing import KDecay, LinearDecay, SqrtDecay
-from keras_lr.schedules.builtin import CosineDecayRestarts, PolynomialDecay
 from keras_lr.schedules.cyclic import Repeat
 from keras_lr.schedules.decay import Constant, InverseSquareRootDecay
-from keras_lr.schedules.importers.binding import WHOLE, call, find
 from keras_lr.schedules.importers.parts import cosine, warmed_up
+from keras_lr.schedules.importers.shared import WHOLE, call, find
 from keras_lr.schedules.interpolation import PiecewiseCosine
+from keras_lr.schedules.keras_schedules import CosineDecayRestarts, PolynomialDecay
 
 
 def from_transformers(

@@ -1,0 +1,151 @@
+"""`replay`: what a callback would have decided on metrics that were recorded, without a model."""
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_lr import checks
+from keras_lr.callbacks.base import Controller, ProgressController
+from keras_lr.driving.events import Event
+from keras_lr.schedules.function import as_schedule
+from keras_lr.traces import Trace
+
+
+def replay(callback, metrics, *, learning_rate=None, steps_per_epoch=1):
+    """Returns the factors that a callback would have set on recorded metrics, as a `Replay`.
+
+    `callback` follows a metric (`ReduceLROnPlateau`, `BoldDriver`, `LossThreshold`, …) and stays
+    as it is. `metrics` are its metric's values, one per epoch, None where it was not measured; or
+    a dict of such lists, a `History`, a `LearningRateRecorder`, or the path of a `CSVLogger`'s
+    file, in which it looks up its `monitor`. Where `mode="auto"` cannot tell the direction from
+    the name, give the callback a `mode`.
+
+    `learning_rate` is what the optimizer would have without the callback: a number, a list of one
+    rate per epoch, or a schedule, read at the first update of each epoch; `steps_per_epoch` says
+    how many updates that is, by default 1, so that a schedule is over epochs. Without it, rates
+    are multiples of 1.0; a callback with absolute rates (thresholds, `min_lr`, `max_lr`) needs it.
+
+    The metrics are taken as they are: after another cut, or back at the best weights
+    (`restore_best`), the model would have measured others.
+
+    >>> from keras_lr.callbacks import ReduceLROnPlateau, replay
+    >>> losses = [1.0, 0.8, 0.9, 0.9, 0.7]
+    >>> found = replay(ReduceLROnPlateau(factor=0.5, patience=2), losses, learning_rate=0.1)
+    >>> found.factors.tolist()
+    [1.0, 1.0, 1.0, 1.0, 0.5, 0.5]
+    >>> print(*found.events)
+    epoch 4: ReduceLROnPlateau 0.1 -> 0.05 (val_loss no better than 0.8 for 2 evaluations)
+    """
+    if not isinstance(callback, Controller):
+        checks.refuse("callback", "a callback of keras_lr that follows a metric", callback)
+    trace = Trace.of(metrics)
+    values = trace.column(callback.monitor)
+    if learning_rate is None and callback.uses_absolute_rates:
+        raise ValueError(
+            f"`learning_rate` must be given for a {type(callback).__name__} with absolute rates, "
+            "to compare them with. Received: learning_rate=None"
+        )
+    run = _Run(callback, _base(learning_rate, trace.epochs, steps_per_epoch))
+    for epoch, value in zip(trace.epochs, values):
+        run.done += 1
+        if value is not None:
+            run.rule.observe(epoch, float(value))
+        run.end_epoch()
+        if run.stopped:
+            break
+    seen = slice(run.done)
+    return Replay(
+        type(callback).__name__,
+        callback.monitor,
+        trace.epochs[seen],
+        _frozen([np.nan if value is None else value for value in values[seen]]),
+        _frozen(run.factors),
+        _frozen(run.rates),
+        tuple(run.events),
+        run.stopped,
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Replay:
+    """What `replay` found.
+
+    `values` has the metric of each of `epochs` (numbered from 0, as `fit` does; NaN where it was
+    not measured). `factors[i]` and `learning_rates[i]` are those that epoch i would have been
+    trained with, decided by the epochs before it; they have one entry more, the last, for the
+    epoch that would follow. Rates are those of an epoch's first update. `events` tell when the
+    rate changed, from what to what, and why. `stopped` tells that the callback would have ended
+    the training; then the epochs are those until there.
+    """
+
+    callback: str
+    monitor: str
+    epochs: tuple
+    values: np.ndarray
+    factors: np.ndarray
+    learning_rates: np.ndarray
+    events: tuple
+    stopped: bool
+
+    def __repr__(self):
+        head = f"{self.callback} on {len(self.epochs)} epochs of {self.monitor}"
+        end = ", then a stop" if self.stopped else ""
+        return "\n".join([f"{head}, changes: {len(self.events)}{end}", *map(str, self.events)])
+
+    def plot(self, ax=None):
+        """Draws the metric and the rates; returns the axes (needs the extra `plot`)."""
+        from keras_lr import plotting
+
+        return plotting.plot_replays([self], [self.callback], ax)
+
+
+class _Run:
+    """A copy of a callback as at the begin of a fit, and what it sees of a driver and a model."""
+
+    def __init__(self, callback, base):
+        self.rule, self.base, self.done = copy.copy(callback), base, 0
+        self.rule.driver, self.rule.act, self.rule.verbose = self, self.act, 0
+        self.rule.state = self.state = self.rule.start()
+        if isinstance(self.rule, ProgressController):
+            self.rule.settle()
+        self.stopped, self.events = False, []
+        self.factors, self.rates = [], []
+        self.end_epoch()
+
+    def next_rate(self):
+        rate = self.base[self.done] if self.state.rate is None else self.state.rate
+        return float(rate * self.state.factor)
+
+    def act(self, before, after, value):
+        self.stopped = self.rule.stops(value)
+
+    def update(self, epoch, cause, reason):
+        before, self.state = self.next_rate(), self.rule.state
+        after, name = self.next_rate(), type(cause).__name__
+        if after != before:
+            self.events.append(Event(epoch, None, name, None, before, after, reason))
+
+    def end_epoch(self):
+        self.factors.append(self.state.factor)
+        self.rates.append(self.next_rate())
+
+
+def _base(learning_rate, epochs, steps_per_epoch):
+    """Returns the rate at the first update of each epoch and of the one that follows."""
+    begins = np.arange(epochs[0], epochs[0] + len(epochs) + 1)
+    if hasattr(learning_rate, "__len__"):
+        rates = checks.sequence("learning_rate", learning_rate, checks.RATE)
+        if len(rates) - len(epochs) not in (0, 1):
+            required = f"one rate for each of the {len(epochs)} epochs (and the next)"
+            checks.refuse("learning_rate", required, learning_rate)
+        return np.array((*rates, rates[-1])[: len(begins)])
+    steps = checks.Number(minimum=1, integer=True)("steps_per_epoch", steps_per_epoch)
+    schedule = as_schedule("learning_rate", 1.0 if learning_rate is None else learning_rate)
+    return schedule.resolve(int(begins[-1]), steps_per_epoch=steps).rates(begins * steps)
+
+
+def _frozen(values):
+    array = np.array(values, float)
+    array.setflags(write=False)
+    return array

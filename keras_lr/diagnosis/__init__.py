@@ -1,0 +1,1 @@
+"""What can be said of a run or a plan from numbers alone: pure functions, NumPy only."""

@@ -1,0 +1,169 @@
+"""`range_test`."""
+
+import numpy as np
+
+from keras_lr import checks
+from keras_lr.finder.curve import Curve, mean_curve
+from keras_lr.finder.result import RangeTest
+from keras_lr.finder.stopping import AfterDivergence
+from keras_lr.finder.verification import planned_schedule, verified
+from keras_lr.keras_private.fit_call import fits_under_way
+from keras_lr.keras_private.optimizers import check_optimizer, leaves, replicas
+from keras_lr.schedules import Tabulated
+from keras_lr.trials import data
+from keras_lr.trials.progress import Progress
+from keras_lr.trials.runs import Trials
+from keras_lr.trials.transaction import Transaction
+
+_COUNT = checks.Number(minimum=0, integer=True)
+_AT_LEAST_ONE = checks.Number(minimum=1, integer=True)
+
+
+def range_test(
+    model,
+    x,
+    y=None,
+    *,
+    start=1e-7,
+    end=100.0,
+    num_steps=100,
+    batch_size=32,
+    repeats=1,
+    verify=0,
+    schedule=None,
+    sample_weight=None,
+    class_weight=None,
+    shuffle=True,
+    validation_data=None,
+    after_update=False,
+    smoothing=0.85,
+    seed=0,
+    verbose=1,
+):
+    """Trains for a moment at rising rates and reads off which rate to train with.
+
+    The rate of update i is `start · (end/start)^(i/(num_steps − 1))`, a function of the optimizer's
+    counter inside one compiled step. The loss is the batch's own, before its update, as
+    `train_on_batch` returns it; with `after_update=True` that of the same batch after the update,
+    as `evaluate` computes it; with `validation_data` (one batch: x and y, or x, y and weights)
+    that of this batch after every update. The sweep ends where the loss has diverged; past `end`
+    it goes on at the same pace, at most as long again, while the loss still falls or noise hides
+    whether it fell.
+
+    **Nothing stays**: weights, statistics, optimizer, metrics, seeds, rate or schedule,
+    `stop_training`, `history` and compiled functions are put back bit for bit, also after an
+    error or Ctrl-C, and no file is written. What was not built yet is built afterwards, with the
+    weights it would have had. It takes the memory of a second copy of model and optimizer.
+
+    Args:
+        model: a compiled Keras model, trained or not; any `train_step` that returns a "loss".
+        x, y, sample_weight, class_weight, batch_size, shuffle: as in `fit`; small data is gone
+            through again and again. A generator can be read only once: give the function that
+            makes it. What a `tf.data.Dataset` or `PyDataset` remembers by itself (its own shuffling
+            order, its `on_epoch_end`) is not put back.
+        start, end: the first rate and the last one planned, > 0.
+        num_steps: updates in the sweep. With `gradient_accumulation_steps`, an update is one, and
+            its loss the mean of its batches.
+        repeats: sweeps, each with another order of the data, at num_steps updates each. The curve
+            is their mean; their suggestions give `interval`.
+        verify: short runs of `schedule` at rates around the suggestion, of which the best becomes
+            the suggestion, the lowest of those that are as good. Costs `verify` · num_steps
+            updates, and a compilation for each run; 3 or 4 will do; figures are in the README.
+        schedule: the planned schedule, for `verify`; only its shape counts, stretched to
+            num_steps updates. By default linear to zero.
+        smoothing: β in [0, 1) of the bias-corrected exponential mean.
+        seed: what shuffling begins with; the same seed gives the same curve.
+        verbose: 0 for no progress bar.
+
+    Several rates (`MultiOptimizer`) keep their proportions; the largest is the one reported, under
+    `discriminative` that at multiplier 1. The cost is that of num_steps ordinary steps and one
+    compilation.
+
+    >>> import keras, numpy as np
+    >>> from keras_lr import range_test
+    >>> x = np.linspace(-1.0, 1.0, 64)[:, None]
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> found = range_test(model, x, 3.0 * x + 1.0, verbose=0)
+    >>> found.status, 0.01 < found.suggestion < 1.0
+    ('ok', True)
+
+    Raises `ValueError` before any training where the model or the data cannot be used. Source:
+    Smith, arXiv 1506.01186, §3.3.
+    """
+    start, end = checks.POSITIVE("start", start), checks.POSITIVE("end", end)
+    if end <= start:
+        checks.refuse("end", f"> start = {start}", end)
+    num_steps = checks.Number(minimum=2, integer=True)("num_steps", num_steps)
+    repeats, verify = _AT_LEAST_ONE("repeats", repeats), _COUNT("verify", verify)
+    beta = checks.Number(minimum=0, below=1)("smoothing", smoothing)
+    seed, verbose = _COUNT("seed", seed), _COUNT("verbose", verbose)
+    after_update = checks.flag("after_update", after_update)
+    shape = planned_schedule(schedule, num_steps)
+    _check_model(model)
+    data.check_batch("validation_data", validation_data)
+    fit_data = {
+        "x": data.batches(data.readable_again("x", x)),
+        "y": y,
+        "batch_size": _AT_LEAST_ONE("batch_size", batch_size),
+        "sample_weight": sample_weight,
+        "class_weight": class_weight,
+        "shuffle": shuffle if data.may_shuffle(x) else False,
+    }
+
+    head = max(3, num_steps // 10)
+    rates = start * (end / start) ** (np.arange(2 * num_steps) / (num_steps - 1))
+    base = Tabulated(rates.tolist())
+    progress = Progress(verbose, base)
+    with Transaction(model, x) as transaction:
+        trials = Trials(
+            model, transaction, fit_data, after=after_update, validation_batch=validation_data
+        )
+        try:
+            curves = []
+            for repeat in range(repeats):
+                rule = AfterDivergence(num_steps, head, beta)
+                found = trials.run(base, rule, seed + repeat, progress.of(num_steps))
+                finite = np.isfinite(found[1])
+                updates, losses = (array[finite] for array in found)
+                momentum = momentum_of(model.optimizer)
+                curves.append(Curve(rates[updates], losses, head, beta, rule.diverged, momentum))
+            result = RangeTest.of(mean_curve(curves), curves)
+            if verify and result.suggestion is not None:
+                result = verified(
+                    result, trials, shape, verify, num_steps, seed + repeats, progress
+                )
+        finally:
+            trials.close()
+    return result
+
+
+def momentum_of(optimizer):
+    """Returns which part of each update is of the one before, the largest of several optimizers.
+
+    >>> import keras
+    >>> [momentum_of(o) for o in (keras.optimizers.SGD(), keras.optimizers.Adam(beta_1=0.8))]
+    [0.0, 0.8]
+    """
+    names = "momentum", "beta_1"
+    found = [getattr(part, name, None) for part in leaves(optimizer) for name in names]
+    return max((float(value) for value in found if value is not None), default=0.0)
+
+
+def _check_model(model):
+    if fits_under_way(model):
+        raise ValueError(
+            "A range test needs the model to itself and cannot run inside its `fit`. Call "
+            "range_test(…) before or after it."
+        )
+    check_optimizer(model)
+    if replicas(model) > 1:
+        raise ValueError(
+            "`range_test` needs a model on one device: under `tf.distribute` a step reports the "
+            "loss of the first replica alone. Build it outside of `strategy.scope()`; the rate "
+            f"holds inside for the same batch. Received: a model on {replicas(model)} replicas"
+        )
+    interrupted = vars(model).get("_keras_lr_driver")
+    if interrupted is not None:
+        # As the next `fit` would: an interrupted one has left its rates in the optimizer.
+        interrupted.finish()
