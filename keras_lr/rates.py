@@ -3,8 +3,7 @@
 import keras
 
 from keras_lr import checks
-from keras_lr.driving.driven_optimizer import as_written, read
-from keras_lr.keras_private.optimizers import leaves, multiplier_of
+from keras_lr.keras_private.optimizers import leaves, multiplier_of, rate_as_written, read
 from keras_lr.schedules import Constant
 from keras_lr.schedules.function import as_schedule
 
@@ -92,7 +91,7 @@ def _optimizer_of(model):
 def _next_rate(optimizer):
     own = optimizer._learning_rate
     if isinstance(own, keras.Variable):
-        return as_written(own)
+        return rate_as_written(own)
     if not isinstance(own, keras.optimizers.schedules.LearningRateSchedule):
         return float(own())
     every = optimizer.gradient_accumulation_steps or 1

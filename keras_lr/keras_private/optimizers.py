@@ -1,11 +1,13 @@
-"""Which optimizers a model has, and whether their rates can be driven."""
+"""What an optimizer keeps to itself: its rate, its counter, and the method that reads the rate."""
 
 import keras
+import numpy as np
 
-HOOK = "_get_current_learning_rate"
+from keras_lr.schedules.evaluation import host_value
+
+RATE_METHOD = "_get_current_learning_rate"
 """The method through which an optimizer asks for its rate."""
-MULTIPLIER = "_keras_lr_multiplier"
-"""Where `discriminative` notes the share of an optimizer in the rates that others name."""
+_MULTIPLIER = "_keras_lr_multiplier"
 _SUPPORTED = "Keras 3.14 and 3.15"
 
 
@@ -23,9 +25,105 @@ def leaves(optimizer):
     return list(getattr(optimizer, "optimizers", [optimizer]))
 
 
+# The rate
+
+
+def own_rate(optimizer):
+    """Returns what an optimizer holds as its rate: a variable, a schedule or a function.
+
+    >>> import keras
+    >>> own_rate(keras.optimizers.SGD(lambda: 0.1))()
+    0.1
+    """
+    return optimizer._learning_rate
+
+
+def has_rate_variable(optimizer):
+    """Tells whether an optimizer was built with a number, which it keeps in a variable."""
+    return isinstance(own_rate(optimizer), keras.Variable)
+
+
+def has_schedule(optimizer):
+    """Tells whether an optimizer was built with a schedule, or was given one since."""
+    return isinstance(own_rate(optimizer), keras.optimizers.schedules.LearningRateSchedule)
+
+
+def rate_in_step(optimizer):
+    """Returns the rate as Keras would compute it inside a training step."""
+    return getattr(type(optimizer), RATE_METHOD)(optimizer)
+
+
+def read(value):
+    """Returns a scalar, a variable's too, as a float."""
+    on_host = host_value(value)
+    return float(value) if on_host is None else float(on_host)
+
+
+def rate_as_written(variable):
+    """Returns the shortest decimal of a float32 rate: 0.1, and not 0.10000000149011612."""
+    return float(str(np.float32(read(variable))))
+
+
 def multiplier_of(optimizer):
     """Returns the share of an optimizer in absolute rates: 1, unless `discriminative` made it."""
-    return vars(optimizer).get(MULTIPLIER, 1.0)
+    return vars(optimizer).get(_MULTIPLIER, 1.0)
+
+
+def has_multiplier(optimizer):
+    """Tells whether an optimizer is one of those that `discriminative` made."""
+    return _MULTIPLIER in vars(optimizer)
+
+
+def set_multiplier(optimizer, multiplier):
+    """Notes the share of an optimizer in the rates that callbacks name."""
+    vars(optimizer)[_MULTIPLIER] = multiplier
+
+
+# The counter
+
+
+def accumulation(optimizer):
+    """Returns how many batches make an update: 1, unless gradients are accumulated."""
+    return optimizer.gradient_accumulation_steps or 1
+
+
+def batches_counted(optimizer):
+    """Returns what an optimizer has counted so far: batches, also where they accumulate."""
+    return int(read(optimizer._iterations))
+
+
+def counter_in_step(optimizer):
+    """Returns the counter as a schedule of the optimizer's own sees it: batches, not updates."""
+    return optimizer._iterations
+
+
+def set_batches_counted(optimizer, batches):
+    """Sets the counter of an optimizer."""
+    optimizer._iterations.assign(batches)
+
+
+def updates_made(optimizer, without_last=0):
+    """Returns how many updates an optimizer has made, not counting the last few batches."""
+    return (batches_counted(optimizer) - without_last) // accumulation(optimizer)
+
+
+def batch_of_update(optimizer, update):
+    """Returns the number that Keras gives a schedule for an update: of its last batch.
+
+    >>> import keras
+    >>> batch_of_update(keras.optimizers.SGD(0.1, gradient_accumulation_steps=4), 2)
+    11
+    """
+    every = accumulation(optimizer)
+    return update * every + every - 1
+
+
+def may_skip_updates(optimizer):
+    """Tells whether an optimizer leaves out updates: a loss scale does, where they overflow."""
+    return hasattr(optimizer, "inner_optimizer")
+
+
+# Whether it can be driven
 
 
 def check_optimizer(model):
@@ -39,18 +137,17 @@ def check_optimizer(model):
     if not leaves(optimizer):
         raise ValueError("The model must be built first, to know its optimizers: model.build(…).")
     for leaf in leaves(optimizer):
-        if not hasattr(type(leaf), HOOK):
+        if not hasattr(type(leaf), RATE_METHOD):
             raise RuntimeError(
-                f"keras_lr was tested with {_SUPPORTED}, whose optimizers ask `{HOOK}` for their "
-                f"rate. Keras {keras.__version__} has none in {type(leaf).__name__}: install a "
-                "supported version of Keras, or a newer keras_lr."
+                f"keras_lr was tested with {_SUPPORTED}, whose optimizers ask `{RATE_METHOD}` for "
+                f"their rate. Keras {keras.__version__} has none in {type(leaf).__name__}: install "
+                "a supported version of Keras, or a newer keras_lr."
             )
-        own = leaf._learning_rate
-        is_schedule = isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
-        if not is_schedule and not isinstance(own, keras.Variable):
+        if not has_schedule(leaf) and not has_rate_variable(leaf):
             raise ValueError(
                 f"The optimizer {leaf.name} must be built with a float or a schedule as its "
-                f"learning rate, to be changed during training. Received: learning_rate={own!r}"
+                "learning rate, to be changed during training. "
+                f"Received: learning_rate={own_rate(leaf)!r}"
             )
         _check_scope(leaf, model)
 

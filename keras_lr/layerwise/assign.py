@@ -3,8 +3,7 @@
 import keras
 
 from keras_lr import checks
-from keras_lr.driving.driven_optimizer import as_written, read
-from keras_lr.keras_private.optimizers import leaves
+from keras_lr.keras_private.optimizers import leaves, rate_as_written, read
 from keras_lr.layerwise.groups import by_depth, by_pattern
 from keras_lr.layerwise.optimizer import LayerwiseOptimizer
 from keras_lr.schedules.function import as_schedule
@@ -127,9 +126,9 @@ def _copy(optimizer, group):
     """Returns a new optimizer like the given one, with the name and the rate of a group."""
     own, held = optimizer._learning_rate, vars(optimizer)
     if group.multiplier == 1.0:
-        rate = as_written(own) if isinstance(own, keras.Variable) else own
+        rate = rate_as_written(own) if isinstance(own, keras.Variable) else own
     elif isinstance(own, keras.Variable):
-        rate = as_written(own) * group.multiplier
+        rate = rate_as_written(own) * group.multiplier
     else:
         rate = as_schedule("learning_rate", own) * group.multiplier
     # A schedule need not be one that can be saved: the config is taken without it.

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lr.keras_private.optimizers import MULTIPLIER
+from keras_lr.keras_private.optimizers import multiplier_of, set_multiplier
 
 # Keras 3.14 has none: there the class below exists and refuses to be made.
 _MultiOptimizer = getattr(keras.optimizers, "MultiOptimizer", keras.optimizers.Optimizer)
@@ -32,7 +32,7 @@ class LayerwiseOptimizer(_MultiOptimizer):
         self._inner_optimizers.extend(optimizers)
         for optimizer, multiplier in zip(optimizers, multipliers, strict=True):
             # Callbacks that name absolute rates mean those at multiplier 1.
-            vars(optimizer)[MULTIPLIER] = multiplier
+            set_multiplier(optimizer, multiplier)
         # Keras gives the groups the factor of the whole, not the other way round.
         self.loss_scale_factor = loss_scale_factor
         # Past the optimizer's own `__setattr__`, which on TensorFlow wraps lists.
@@ -87,7 +87,7 @@ class LayerwiseOptimizer(_MultiOptimizer):
     def get_config(self):
         return {
             "optimizers": [keras.saving.serialize_keras_object(o) for o in self.optimizers],
-            "multipliers": [vars(optimizer)[MULTIPLIER] for optimizer in self.optimizers],
+            "multipliers": [multiplier_of(optimizer) for optimizer in self.optimizers],
             "groups": self.groups,
             "shapes": self.shapes,
             "loss_scale_factor": self.loss_scale_factor,
