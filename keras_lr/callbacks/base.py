@@ -5,7 +5,7 @@ import keras
 from keras_lr import checks
 from keras_lr.driving import custom_loop, run_length
 from keras_lr.driving.contribution import Contribution
-from keras_lr.driving.driver import Driver
+from keras_lr.driving.running import driver_for
 from keras_lr.schedules.fields import resolved
 
 
@@ -92,7 +92,7 @@ class RateCallback(keras.callbacks.Callback):
     # Hooks
 
     def on_train_begin(self, logs=None):
-        self.driver = Driver.of(self, self.model)
+        self.driver = driver_for(self, self.model)
         self.driver.join(self)
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -3,7 +3,7 @@
 import keras
 
 from keras_lr import checks
-from keras_lr.driving.driver import running_driver
+from keras_lr.driving.running import running_driver
 from keras_lr.keras_private.fit_call import FitCall
 
 _COUNT = checks.Number(minimum=1, integer=True)

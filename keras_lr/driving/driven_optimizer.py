@@ -18,7 +18,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lr.driving.applied_rates import AppliedRates
+from keras_lr.driving.applied_rates import AppliedRates, Formula
 from keras_lr.keras_private.optimizers import (
     RATE_METHOD,
     batch_of_update,
@@ -31,6 +31,7 @@ from keras_lr.keras_private.optimizers import (
     rate_in_step,
     read,
     set_batches_counted,
+    strategy_of,
     updates_made,
 )
 from keras_lr.keras_private.overrides import Overrides
@@ -44,16 +45,15 @@ class DrivenOptimizer:
     """An optimizer whose rate is `(scale · base(t) + level) × factors(t)` during one fit.
 
     `base` is a schedule in the place of the optimizer's own rate, or None; `factors` are schedules.
-    Their t is 0 at the update `first_update` of the fit's clock.
+    Their t is `first_update` at the first update of the fit.
     """
 
-    def __init__(self, optimizer, base=None, factors=(), first_update=0):
+    def __init__(self, optimizer, first_update=0):
         self.optimizer = optimizer
         self.name = optimizer.name
         self.own = own_rate(optimizer)
         self.multiplier = multiplier_of(optimizer)
-        self.base = base * self.multiplier if base is not None and self.multiplier != 1 else base
-        self.factors = factors
+        self.base, self.factors = None, ()
         self._begin = self.updates_done()
         self.offset = self._begin - first_update
         self._dial = None
@@ -63,11 +63,8 @@ class DrivenOptimizer:
         self.initial = rate_as_written(self.own) if has_rate_variable(optimizer) else None
         self._scale, self._level = 1.0, 0.0
         self.begin_epoch()
-        self._applied = AppliedRates(self._base_rates, factors, self.offset, *self._written())
-
-    @property
-    def _uses_variable(self):
-        return self.initial is not None and self.base is None
+        self._applied = AppliedRates()
+        self._note()
 
     # The clock
 
@@ -101,10 +98,19 @@ class DrivenOptimizer:
 
     # Into the optimizer
 
-    def install(self, model, follows_metrics=False):
-        """Puts the rate into the optimizer; returns whether the training step must be rebuilt."""
-        if follows_metrics and not self._uses_variable:
+    def compile(self, model, base, factors, follows_metrics=False):
+        """Puts base and factors into the training step; returns whether it must be rebuilt.
+
+        `follows_metrics` tells that `set` is going to be called, too.
+        """
+        if base is not None and self.multiplier != 1:
+            base = base * self.multiplier
+        if (base, tuple(factors)) != (self.base, self.factors):
+            self.base, self.factors = base, tuple(factors)
+            self._note()
+        if self._dial is None and follows_metrics and not self._uses_variable:
             self._dial = _Dial(model)
+            self._dial.set(self._scale, self._level)
         if self._dial is None and self.base is None and not self.factors:
             return False
         self._overrides.put(self.optimizer, RATE_METHOD, self._rate_in_step)
@@ -118,14 +124,15 @@ class DrivenOptimizer:
 
     def _rate_in_step(self):
         """Returns the rate; runs inside the training step, once per update or once per trace."""
+        dial = None if self._uses_variable else self._dial
         if self.base is not None:
             rate = self.base(self._clock_in_step())
-        elif self._dial is not None:
+        elif dial is not None:
             rate = self.own(counter_in_step(self.optimizer))
         else:
             rate = rate_in_step(self.optimizer)
-        if self._dial is not None:
-            rate = ops.add(ops.multiply(rate, self._dial.scale), self._dial.level)
+        if dial is not None:
+            rate = ops.add(ops.multiply(rate, dial.scale), dial.level)
         for factor in self.factors:
             rate = ops.multiply(rate, factor(self._clock_in_step()))
         return rate
@@ -140,7 +147,7 @@ class DrivenOptimizer:
             return False
         self._scale, self._level = scale, level
         self._since_epoch_began.append((scale, level))
-        self._applied.write(self.updates_done(), *self._written())
+        self._note()
         if self.initial is not None:
             self.optimizer.learning_rate = self._in_variable()
         else:
@@ -152,12 +159,13 @@ class DrivenOptimizer:
         if self.initial is not None and rate is not None:
             self.initial = min(self.initial, rate)
 
+    @property
+    def _uses_variable(self):
+        # A variable holds the whole of its rate, whoever wrote it.
+        return self.initial is not None and self.base is None
+
     def _in_variable(self):
         return self.initial * self._scale + self._level
-
-    def _written(self):
-        # A variable holds the whole of its rate, whoever wrote it.
-        return (0.0, self._in_variable()) if self._uses_variable else (self._scale, self._level)
 
     # What others do to it
 
@@ -187,10 +195,29 @@ class DrivenOptimizer:
         found = rate_as_written(self.own)
         self.initial = found / self._scale if self._scale else self.initial
         self._level = self._level if self._scale else found
-        self._applied.write(self.updates_done(), *self._written())
+        self._note()
         return True
 
     # What is applied
+
+    def _note(self):
+        """Notes what counts from the next update on."""
+        scale, level = self._scale, self._level
+        if self._uses_variable:
+            scale, level = 0.0, self._in_variable()
+        factors = [self._on_clock(factor) for factor in self.factors]
+        formula = Formula(self._base_rates(), factors, scale, level)
+        self._applied.write(self.updates_done(), formula)
+
+    def _base_rates(self):
+        """Returns the base as a function of an array of updates."""
+        if self.base is not None:
+            return self._on_clock(self.base)
+        own = None if self.initial is not None else as_schedule("learning_rate", self.own)
+        return lambda updates: own.rates(batch_of_update(self.optimizer, updates))
+
+    def _on_clock(self, schedule):
+        return lambda updates: schedule.rates(updates - self.offset)
 
     def applied(self, updates):
         """Returns the rates applied at an array of updates, as float64."""
@@ -209,7 +236,7 @@ class DrivenOptimizer:
         if self._uses_variable:
             in_dial = self._in_variable()
         else:
-            in_dial = self._scale * self._base_rates(np.array([self.updates_done()]))[0]
+            in_dial = self._scale * self._base_rates()(np.array([self.updates_done()]))[0]
             in_dial += self._level
         return float(in_dial / product) if product else self.initial
 
@@ -222,12 +249,6 @@ class DrivenOptimizer:
             "dialled": [list(pair) for pair in self._since_epoch_began],
         }
 
-    def _base_rates(self, updates):
-        if self.base is not None:
-            return self.base.rates(updates - self.offset)
-        own = as_schedule("learning_rate", self.own)
-        return own.rates(batch_of_update(self.optimizer, updates))
-
 
 class _Dial:
     """`scale` and `level` where the compiled step sees them change, if the back end allows it."""
@@ -239,7 +260,7 @@ class _Dial:
     def _number(self, value, model):
         if not self.live:
             return value
-        strategy = getattr(model, "distribute_strategy", None)
+        strategy = strategy_of(model)
         options = {"shape": (), "trainable": False, "autocast": False}
         initializer = keras.initializers.Constant(value)
         if strategy is None:

@@ -13,7 +13,6 @@ from keras_lr.driving import preflight
 from keras_lr.driving.contribution import Total
 from keras_lr.driving.driven_optimizer import DrivenOptimizer
 from keras_lr.driving.events import Event
-from keras_lr.driving.run_length import batches_per_epoch
 from keras_lr.driving.saved_state import SavedState
 from keras_lr.keras_private import training_step
 from keras_lr.keras_private.batch_counter import BatchCounter
@@ -26,8 +25,6 @@ from keras_lr.keras_private.optimizers import (
 )
 from keras_lr.keras_private.overrides import Overrides
 from keras_lr.schedules.durations import Run
-
-_PLACE = "_keras_lr_driver"
 
 
 class Driver:
@@ -50,19 +47,9 @@ class Driver:
         per_epoch = batches / accumulation(leaves(model.optimizer)[0]) if batches else None
         self.run = Run(epochs, per_epoch)
 
-    # Which driver
-
-    @staticmethod
-    def of(callback, model):
-        """Returns the driver of the fit that `callback` is in; a fit's callbacks share `params`."""
-        driver = running_driver(model)
-        if driver is None or driver.started or driver.params is not callback.params:
-            if driver is not None:
-                driver._end_interrupted(callback)
-            batches = batches_per_epoch(callback, model)
-            # Past the model's own `__setattr__`, which tracks what it is given.
-            driver = vars(model)[_PLACE] = Driver(model, callback.params, batches)
-        return driver
+    def put_on(self, model, place):
+        """Notes this driver on its model, until `finish`."""
+        self._overrides.put(model, place, self)
 
     def drives(self, model):
         """Tells whether the optimizer is still the one that this drives, and not compiled anew."""
@@ -82,22 +69,6 @@ class Driver:
         self.callbacks = []
         self.finish()
         return together
-
-    def _end_interrupted(self, callback):
-        """Ends what an interrupted fit has left; raises if this fit or loop is under way."""
-        running = FitCall.stack(self._model())
-        name = type(callback).__name__
-        if self.driven and len(running) > 1:
-            raise ValueError(
-                "A `fit` inside a `fit` of the same model cannot have callbacks of keras_lr of its "
-                f"own. Received: {name}"
-            )
-        if self.by_hand and running and self.drives(self._model()):
-            raise ValueError(
-                "`fit` cannot have callbacks of keras_lr while others are attached to the model: "
-                f"give all of them to `fit`, or call `detach()` first. Received: {name}"
-            )
-        self.finish()
 
     # The course of a fit
 
@@ -125,21 +96,17 @@ class Driver:
         model, optimizers = self._model(), leaves(self._model().optimizer)
         restored, clocks = self.saved.recall(model.optimizer, epoch, self._batches_per_epoch)
         clocks = clocks or [self._first_update(epoch)] * len(optimizers)
-        total = self._total()
-        for optimizer, clock in zip(optimizers, clocks, strict=True):
-            driven = DrivenOptimizer(optimizer, total.base, total.factors, clock)
-            self.driven.append(driven)
-        follows_metrics = any(callback.follows_metrics for callback in self.callbacks)
-        installed = [driven.install(model, follows_metrics) for driven in self.driven]
+        self.driven = [DrivenOptimizer(*pair) for pair in zip(optimizers, clocks, strict=True)]
+        self._compiled = None
+        installed = [self._apply(self._total())]
         installed += [c.install(driven) for c in self.callbacks for driven in self.driven]
-        for driven in self.driven:
-            driven.set(total.scale, total.level)
         self.saved.begin(self.driven, epoch, restored)
         self._preflight.check(self.callbacks, self.run, self.driven, epoch)
         if any(installed) or any(driven.may_be_stale() for driven in self.driven):
             # The step that was compiled before does not have it.
             training_step.rebuild(model)
-        self._overrides.put(model, "make_train_function", self._make_train_function)
+        # An interrupted fit has not called `finish`: the next one does.
+        training_step.call_before_next_fit(self._overrides, model, self._finish_unless_attached)
 
     def _first_update(self, epoch):
         needed = any(callback.schedule is not None for callback in self.callbacks)
@@ -152,13 +119,9 @@ class Driver:
             )
         return int(epoch * self.run.steps_per_epoch)
 
-    def _make_train_function(self, force=False):
-        # A `fit` that asks for it, and is the only one under way, comes after one that was
-        # interrupted: `finish` would have taken this away. `train_on_batch` may ask as it likes.
-        model = self._model()
-        if not self.by_hand and FitCall.is_asking(model):
+    def _finish_unless_attached(self):
+        if not self.by_hand:
             self.finish()
-        return type(model).make_train_function(model, force=force)
 
     def begin_batch(self, batch):
         """Sees, at the first batch of an epoch, what rate others have written before it."""
@@ -212,10 +175,7 @@ class Driver:
         # New lists: a backup still asks for the states of those who were there.
         self.driven, self.callbacks = [], []
         self._overrides.take_off()
-        if model is None:
-            return
-        vars(model).pop(_PLACE, None)
-        if was_driven:
+        if was_driven and model is not None:
             # The compiled step still has our functions in it; the next use builds a plain one.
             training_step.forget(model)
 
@@ -227,16 +187,26 @@ class Driver:
 
     def update(self, epoch, cause, reason):
         """Applies what all callbacks contribute now, from the next update on."""
-        total, needs_rebuild = self._total(), False
-        for driven in self.driven:
-            before = driven.at_next_update()
-            needs_rebuild |= driven.set(total.scale, total.level)
-            after = driven.at_next_update()
-            if after != before:
+        before = [driven.at_next_update() for driven in self.driven]
+        needs_rebuild = self._apply(self._total())
+        for driven, rate in zip(self.driven, before):
+            now = driven.at_next_update()
+            if now != rate:
                 done, name = driven.updates_done(), type(cause).__name__
-                self.events.append(Event(epoch, done, name, driven.name, before, after, reason))
+                self.events.append(Event(epoch, done, name, driven.name, rate, now, reason))
         if needs_rebuild:
             training_step.rebuild(self._model())
+
+    def _apply(self, total):
+        """Hands a total to every optimizer; returns whether the step must be rebuilt."""
+        follows_metrics = any(callback.follows_metrics for callback in self.callbacks)
+        compiled, needs_rebuild = (total.base, total.factors), False
+        for driven in self.driven:
+            if compiled != self._compiled:
+                needs_rebuild |= driven.compile(self._model(), *compiled, follows_metrics)
+            needs_rebuild |= driven.set(total.scale, total.level)
+        self._compiled = compiled
+        return needs_rebuild
 
     def adopt_foreign_writes(self):
         """Takes what somebody else has written as the base; returns whether anybody had."""
@@ -308,15 +278,3 @@ class Driver:
     def is_undone(self, epoch):
         """Tells whether the end of this epoch is not to be decided on."""
         return epoch == self._undone_epoch
-
-
-def running_driver(model):
-    """Returns the driver of the running, or an interrupted, fit of a model; None without any."""
-    return vars(model).get(_PLACE)
-
-
-def end_interrupted_fit(model):
-    """Gives back the optimizer of a model whose last fit was interrupted, as the next one would."""
-    driver = running_driver(model)
-    if driver is not None:
-        driver.finish()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.driving.driver import end_interrupted_fit
+from keras_lr.driving.running import end_interrupted_fit
 from keras_lr.finder.curve import Curve, mean_curve
 from keras_lr.finder.result import RangeTest
 from keras_lr.finder.stopping import AfterDivergence

@@ -152,13 +152,18 @@ def check_optimizer(model):
         _check_scope(leaf, model)
 
 
+def strategy_of(model):
+    """Returns the strategy of `tf.distribute` that a model was built under, or None."""
+    return getattr(model, "distribute_strategy", None)
+
+
 def replicas(model):
     """Returns on how many devices a strategy of `tf.distribute` trains a model; 1 without any."""
-    return getattr(getattr(model, "distribute_strategy", None), "num_replicas_in_sync", 1)
+    return getattr(strategy_of(model), "num_replicas_in_sync", 1)
 
 
 def _check_scope(optimizer, model):
-    if replicas(model) > 1 and optimizer._distribution_strategy is not model.distribute_strategy:
+    if replicas(model) > 1 and optimizer._distribution_strategy is not strategy_of(model):
         # Keras would train, and every replica add its own 1 to the only counter there is.
         raise ValueError(
             f"The optimizer {optimizer.name} must be built inside `strategy.scope()`, like the "

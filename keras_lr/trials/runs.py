@@ -97,8 +97,8 @@ class Trials:
         optimizers = leaves(model.optimizer)
         for optimizer, share in zip(optimizers, _shares(optimizers)):
             base = self._base if share == 1.0 else self._base * share
-            self._rates.append(DrivenOptimizer(optimizer, base))
-            self._rates[-1].install(model)
+            self._rates.append(DrivenOptimizer(optimizer))
+            self._rates[-1].compile(model, base, ())
         # A part of a MultiOptimizer that has no weights makes no updates.
         self._counting = next((r for r in self._rates if r.optimizer.built), self._rates[0])
 
