@@ -1,5 +1,6 @@
 """What an argument must be: each kind is said once and raises the same sentence everywhere."""
 
+import inspect
 import math
 import numbers
 from dataclasses import dataclass
@@ -88,7 +89,8 @@ def text(name, value):
 def sequence(name, value, kind, *, at_least=1):
     """A tuple of `at_least` entries, each of which passes `kind`."""
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
-        refuse(name, f"a list, each entry {kind}", value)
+        of = "" if inspect.isroutine(kind) else f", each entry {kind}"
+        refuse(name, f"a list{of}", value)
     entries = tuple(kind(f"{name}[{i}]", entry) for i, entry in enumerate(value))
     if len(entries) < at_least:
         refuse(name, f"a list of {at_least} or more", value)

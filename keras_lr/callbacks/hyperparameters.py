@@ -17,7 +17,7 @@ from keras import ops, optimizers
 from keras_lr import checks
 from keras_lr.callbacks.base import StepCallback
 from keras_lr.keras_private.optimizers import leaves
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 _MOST_CHECKED = 10**5
 # What each optimizer calls its momentum; a subclass is taken for what it derives from.

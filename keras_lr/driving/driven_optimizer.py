@@ -21,8 +21,8 @@ from keras import ops
 from keras_lr.driving.applied_rates import Ledger
 from keras_lr.keras_private.optimizers import HOOK, multiplier_of
 from keras_lr.schedules import Constant
+from keras_lr.schedules.coerce import as_schedule
 from keras_lr.schedules.evaluation import host_value
-from keras_lr.schedules.function import as_schedule
 
 _LAST = "_keras_lr_last_schedule"
 

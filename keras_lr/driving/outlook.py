@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 _POINTS = 200
 _SPENT = 0.01

@@ -19,7 +19,7 @@ from keras_lr.driving.messages import tell
 from keras_lr.driving.state_file import entry_at, read_entries, write_entries
 from keras_lr.keras_private.optimizers import leaves
 from keras_lr.schedules import registry
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 
 class Remembering:

@@ -16,6 +16,10 @@ _PATTERN = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(%|epochs?|ep|steps?|updates?)\s*
 _FORM = 'a number of updates, or a duration such as "10 epochs", "5%" or "500 steps"'
 
 
+class HasDurations:
+    """The base of dataclasses, schedules all of them, in whose fields durations are looked for."""
+
+
 @dataclass(frozen=True)
 class Run:
     """The length of a training run, in updates; what is not known is None."""
