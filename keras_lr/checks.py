@@ -102,6 +102,7 @@ def gone(module, names):
 
     `names` is a dictionary of sentences. Looking up one of them raises ImportError, because
     `from … import` hides the message of an AttributeError; any other name raises AttributeError.
+    Assign it under `if not typing.TYPE_CHECKING:`, or type checkers accept every name.
 
     >>> look_up = gone("keras_lr.schedules", {"old": "Write `new`."})
     >>> look_up("old")

@@ -1,5 +1,7 @@
 """Learning rates as functions of time: immutable, composable, serialisable."""
 
+import typing
+
 from keras_lr import checks
 from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.keras_schedules import (
@@ -67,10 +69,11 @@ __all__ = [
     "maximum", "minimum", "names", "serialize", "steps",
 ]  # fmt: skip
 
-__getattr__ = checks.gone(
-    __name__,
-    {
-        "parse_schedule": "Only the command line reads schedules from text; in Python, write the "
-        "schedule itself, or `schedules.get(name, **arguments)`."
-    },
-)
+if not typing.TYPE_CHECKING:
+    __getattr__ = checks.gone(
+        __name__,
+        {
+            "parse_schedule": "Only the command line reads schedules from text; in Python, write "
+            "the schedule itself, or `schedules.get(name, **arguments)`."
+        },
+    )

@@ -102,7 +102,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
 
     # Evaluation
 
-    def __call__(self, step):
+    def __call__(self, step) -> typing.Any:
         """Returns the rate at `step`: a tensor of its shape, float32 (float64 if floatx is so)."""
         self._require_updates()
         t = host_value(step)

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import pathlib
+import runpy
 
 import pytest
 
@@ -47,3 +48,7 @@ def test_what_went_says_what_to_write():
         schedules.parse_schedule  # noqa: B018
     with pytest.raises(AttributeError, match="has no attribute 'parse'"):
         schedules.parse  # noqa: B018
+
+
+def test_what_type_checkers_accept_runs():
+    runpy.run_path(str(PACKAGE.parents[1] / "tests" / "typing" / "schedules_in_use.py"))
