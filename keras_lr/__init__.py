@@ -4,10 +4,11 @@ from keras_lr import callbacks, schedules
 from keras_lr._version import __version__
 from keras_lr.finder import RangeTest, range_test
 from keras_lr.layerwise import discriminative
-from keras_lr.plotting import plot_schedules, plot_what_if
+from keras_lr.plotting import plot_what_if
 from keras_lr.rates import get_rate, resume_at, set_rate
 from keras_lr.scaling import (
     learning_rate_for_data_size,
     learning_rate_for_model,
     scale_learning_rate,
 )
+from keras_lr.schedules.pictures import plot_schedules

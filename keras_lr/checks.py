@@ -1,5 +1,6 @@
 """What an argument must be: each kind is said once and raises the same sentence everywhere."""
 
+import inspect
 import math
 import numbers
 from dataclasses import dataclass
@@ -88,11 +89,33 @@ def text(name, value):
 def sequence(name, value, kind, *, at_least=1):
     """A tuple of `at_least` entries, each of which passes `kind`."""
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
-        refuse(name, f"a list, each entry {kind}", value)
+        of = "" if inspect.isroutine(kind) else f", each entry {kind}"
+        refuse(name, f"a list{of}", value)
     entries = tuple(kind(f"{name}[{i}]", entry) for i, entry in enumerate(value))
     if len(entries) < at_least:
         refuse(name, f"a list of {at_least} or more", value)
     return entries
+
+
+def gone(module, names):
+    """Returns a `__getattr__` for a module: public names that went say what to write instead.
+
+    `names` is a dictionary of sentences. Looking up one of them raises ImportError, because
+    `from … import` hides the message of an AttributeError; any other name raises AttributeError.
+    Assign it under `if not typing.TYPE_CHECKING:`, or type checkers accept every name.
+
+    >>> look_up = gone("keras_lr.schedules", {"old": "Write `new`."})
+    >>> look_up("old")
+    Traceback (most recent call last):
+    ImportError: `keras_lr.schedules.old` is gone. Write `new`.
+    """
+
+    def look_up(name):
+        if name in names:
+            raise ImportError(f"`{module}.{name}` is gone. {names[name]}")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return look_up
 
 
 def increasing(name, values):

@@ -5,7 +5,7 @@ import keras
 from keras_lr import checks
 from keras_lr.keras_private.optimizers import leaves, multiplier_of, rate_as_written, read
 from keras_lr.schedules import Constant
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 
 def get_rate(optimizer):

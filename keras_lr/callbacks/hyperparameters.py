@@ -11,7 +11,7 @@ from keras_lr.driving.contribution import Contribution
 from keras_lr.keras_private import hyperparameters
 from keras_lr.keras_private.optimizers import leaves
 from keras_lr.keras_private.overrides import Overrides
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 _MOST_CHECKED = 10**5
 

@@ -8,7 +8,7 @@ import numpy as np
 from keras_lr import checks
 from keras_lr.callbacks.controller import Controller, ProgressController
 from keras_lr.driving.events import Event
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 from keras_lr.traces import Trace
 
 

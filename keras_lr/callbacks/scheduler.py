@@ -13,9 +13,9 @@ from keras_lr.callbacks.scheduled import interval
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell, verbosity
 from keras_lr.schedules import Schedule, Tabulated
+from keras_lr.schedules.coerce import Nested
 from keras_lr.schedules.evaluation import whole_periods
 from keras_lr.schedules.fields import Steps
-from keras_lr.schedules.function import Nested
 
 
 class LearningRateScheduler(StatefulCallback, StepCallback):

@@ -1,4 +1,4 @@
-"""Schedules from text, as typed into a command line: read as a tree, never executed."""
+"""Schedules from text, as typed into a command line: parsed, never executed."""
 
 import ast
 import inspect
@@ -9,7 +9,7 @@ import warnings
 
 from keras_lr import checks, schedules
 from keras_lr.schedules.base import Schedule
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 from keras_lr.schedules.importers.shared import close_to
 
 _LONGEST, _DEEPEST = 2_000, 100
@@ -43,12 +43,12 @@ _ALLOWED = (
 
 
 def parse_schedule(text):
-    """Returns the schedule that `text` writes in Python's syntax; nothing in it is executed.
+    """Returns the schedule that `text` describes in Python's syntax; nothing in it is executed.
 
-    It may call the classes of `keras_lr.schedules` by any of their `names()`, and `epochs`,
-    `fraction`, `steps`, `maximum`, `minimum` and `LinearDecay.from_rate`; combine schedules by
-    `+ - *` and their methods clip, hold, jitter, repeat, shift, stretch, then and with_warmup; and
-    calculate with numbers. A number alone is a constant rate.
+    It may call the classes of `keras_lr.schedules` by any of their `names()`, `epochs`, `fraction`,
+    `steps`, `maximum`, `minimum` and `LinearDecay.from_rate`; combine schedules with `+ - *` and
+    the methods clip, hold, jitter, repeat, shift, stretch, then and with_warmup; and calculate
+    with numbers. A number alone is a constant rate.
 
     >>> from keras_lr.commands.schedule_text import parse_schedule
     >>> parse_schedule("linear(0.1, 9 * 100).with_warmup(100) * 0.5")
@@ -68,13 +68,13 @@ def parse_schedule(text):
 
 
 class _Reader:
-    """Turns one text into a schedule, node by node, and knows how to complain about each."""
+    """Turns one text into a schedule, node by node; an error shows the node it is about."""
 
     def __init__(self, text):
         self.text = text
 
     def refuse(self, node, required):
-        """Raises about a part of the text, which is shown."""
+        """Raises ValueError about a part of the text, and shows it."""
         raise ValueError(f"`text` must be {required}. Received: {self._piece(node)}")
 
     def _piece(self, node):
@@ -106,7 +106,7 @@ class _Reader:
         return tree
 
     def value(self, node):
-        """Returns what a node stands for: a schedule, a number, a word, a duration, a tuple."""
+        """Returns what a node stands for: a schedule, number, word, duration or tuple."""
         match node:
             case ast.Constant(value=str() | bool() | None):
                 return node.value
@@ -187,12 +187,8 @@ class _Reader:
 
 
 def _signature(function):
-    """Returns what a function takes, as it is written in a call."""
+    """Returns what a function takes, in parentheses."""
     signature = inspect.signature(function)
-    # Annotations, and the name that only Keras reads, say nothing to the one who types.
-    parameters = [
-        parameter.replace(annotation=parameter.empty)
-        for name, parameter in signature.parameters.items()
-        if name != "name"
-    ]
+    # Only Keras reads the name.
+    parameters = [p for name, p in signature.parameters.items() if name != "name"]
     return str(signature.replace(parameters=parameters, return_annotation=signature.empty))

@@ -36,7 +36,7 @@ from keras_lr.keras_private.optimizers import (
 )
 from keras_lr.keras_private.overrides import Overrides
 from keras_lr.schedules import Constant
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 _COMPILED = "_keras_lr_compiled_schedule"
 

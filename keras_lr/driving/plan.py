@@ -6,7 +6,7 @@ import numpy as np
 from keras_lr.diagnosis.plan import CallbackPlan, OptimizerPlan, Plan
 from keras_lr.keras_private.fit_call import listed
 from keras_lr.keras_private.optimizers import has_schedule, leaves, own_rate
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 _POINTS = 200
 _WRITERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)

@@ -20,7 +20,7 @@ from keras_lr.keras_private.optimizers import (
     rate_as_written,
 )
 from keras_lr.schedules import registry
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 
 class SavedState:

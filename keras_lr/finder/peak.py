@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 # tests/benchmarks/range_test_regret.py, 76 cells: the best constant rate is 0.35 to 0.7 of the best
 # peak of a linear decay, of warmup-stable-decay 0.5 to 0.7. A quarter and a half err low, at a

@@ -8,7 +8,7 @@ import numpy as np
 from keras_lr import checks
 from keras_lr.finder.stopping import AfterUpdates
 from keras_lr.schedules import LinearDecay, Stretch
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 # The plateau of good rates is about two octaves wide: further apart, one might be missed.
 _FACTOR = 3.0

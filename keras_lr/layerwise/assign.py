@@ -6,7 +6,7 @@ from keras_lr import checks
 from keras_lr.keras_private.optimizers import leaves, rate_as_written, read
 from keras_lr.layerwise.groups import by_depth, by_pattern
 from keras_lr.layerwise.optimizer import LayerwiseOptimizer
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.coerce import as_schedule
 
 # What Keras does not keep in the config.
 _NOT_IN_CONFIG = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")

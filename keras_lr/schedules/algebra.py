@@ -1,14 +1,14 @@
-"""Arithmetic of schedules and numbers: sums, products, the greatest and the least."""
+"""Arithmetic of schedules and numbers: sums, products, maximum and minimum."""
 
 import functools
 
 from keras_lr import checks
-from keras_lr.schedules.base import Schedule
-from keras_lr.schedules.function import Terms, as_term
+from keras_lr.schedules.base import Named, Schedule, operation
+from keras_lr.schedules.coerce import Terms, as_term
 
 
-class _Combination(Schedule):
-    """The base of what combines terms, which are schedules and plain numbers, from the left."""
+class _Combination(Named):
+    """The base of combinations of terms, which are schedules and plain numbers."""
 
     terms: Terms
 
@@ -34,7 +34,7 @@ class _Combination(Schedule):
 
     @classmethod
     def of(cls, *terms):
-        """Returns the combination of terms, without nesting one in another of its kind."""
+        """Returns the combination of terms; one of its own kind is not nested but taken apart."""
         flat = []
         for term in terms:
             flat += term.terms if type(term) is cls else [as_term("terms", term)]
@@ -44,7 +44,7 @@ class _Combination(Schedule):
 class Sum(_Combination):
     """The sum of schedules and numbers, written `a + b` and `a - b`.
 
-    A difference may be negative; nothing is clipped unless you ask: `(a - b).clip(0.0)`.
+    A difference may be negative; clip it if you need to: `(a - b).clip(0.0)`.
 
     >>> from keras_lr.schedules import LinearDecay
     >>> (LinearDecay(1.0, 2) - 0.25).rates(3).tolist()
@@ -68,7 +68,7 @@ class Product(_Combination):
 
 
 class Maximum(_Combination):
-    """The greatest of schedules and numbers at each update, written `maximum(a, b)`.
+    """The largest of schedules and numbers at each update, written `maximum(a, b)`.
 
     >>> from keras_lr.schedules import LinearDecay, StepDecay, maximum
     >>> maximum(LinearDecay(1.0, 4), StepDecay(0.8, 2, 0.5), 0.2).rates(5).tolist()
@@ -80,7 +80,7 @@ class Maximum(_Combination):
 
 
 class Minimum(_Combination):
-    """The least of schedules and numbers at each update, written `minimum(a, b)`.
+    """The smallest of schedules and numbers at each update, written `minimum(a, b)`.
 
     >>> from keras_lr.schedules import LinearDecay, minimum
     >>> minimum(LinearDecay(1.0, 4), 0.6).rates(5).tolist()
@@ -91,41 +91,42 @@ class Minimum(_Combination):
         return xp.minimum(left, right)
 
 
-def _operation(build):
-    # What is neither number nor schedule is left to Python, which raises TypeError naming both.
+def _operator(build):
+    # What is neither a number nor a schedule is left to Python, which raises a TypeError.
+    @operation
     @functools.wraps(build)
-    def operation(left, right):
+    def operator(left, right):
         if any(checks.as_number(x) is None and not callable(x) for x in (left, right)):
             return NotImplemented
         return build(as_term("term", left), as_term("term", right))
 
-    return operation
+    return operator
 
 
-@_operation
+@_operator
 def added(left, right):
     """Returns `left + right`."""
     return Sum.of(left, right)
 
 
-@_operation
+@_operator
 def subtracted(left, right):
     """Returns `left - right`."""
     negative = Product.of(right, -1.0) if isinstance(right, Schedule) else -right
     return Sum.of(left, negative)
 
 
-@_operation
+@_operator
 def multiplied(left, right):
-    """Returns `left * right`, a number behind the schedule it scales."""
+    """Returns `left * right`; a number goes behind the schedule that it scales."""
     return Product.of(*((left, right) if isinstance(left, Schedule) else (right, left)))
 
 
-def maximum(*terms):
-    """Returns the greatest of schedules, functions of the step and numbers, at each update."""
+def maximum(*terms) -> Schedule:
+    """Returns the largest of schedules, functions of the step and numbers, at each update."""
     return Maximum.of(*terms)
 
 
-def minimum(*terms):
-    """Returns the least of schedules, functions of the step and numbers, at each update."""
+def minimum(*terms) -> Schedule:
+    """Returns the smallest of schedules, functions of the step and numbers, at each update."""
     return Minimum.of(*terms)

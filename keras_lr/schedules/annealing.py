@@ -5,15 +5,15 @@ from typing import Annotated
 
 from keras_lr import checks
 from keras_lr.schedules import fields
-from keras_lr.schedules.base import Schedule
+from keras_lr.schedules.base import Named
 from keras_lr.schedules.fields import Length, Positive, Rate
 
 
-class Annealing(Schedule):
+class Annealing(Named):
     """The base of decays that reach an end: `initial * (1 - c) + end * c` with `c = curve(u)`.
 
-    u = min(t / decay_steps, 1), and a curve climbs from 0 at u = 0 to 1 at u = 1; so both ends
-    are exact and `end_learning_rate` is held after `decay_steps`.
+    u = min(t / decay_steps, 1). A curve climbs from 0 at u = 0 to 1 at u = 1, so both ends are
+    exact, and `end_learning_rate` is held after `decay_steps`.
     """
 
     initial_learning_rate: Rate
@@ -21,7 +21,7 @@ class Annealing(Schedule):
     end_learning_rate: Rate = 0.0
 
     def curve(self, u, xp):
-        """Returns the share of the way from the initial to the end rate that is done at u."""
+        """Returns how far the rate is on its way to the end rate, 0 to 1, at u."""
         raise NotImplementedError(f"{type(self).__name__} must define `curve(self, u, xp)`.")
 
     def rate(self, t, xp):
@@ -34,10 +34,9 @@ class Annealing(Schedule):
 
 
 class LinearDecay(Annealing):
-    """Straight from `initial_learning_rate` to `end_learning_rate`: c = u, u = min(t / T, 1).
+    """A straight line to `end_learning_rate`: c = u, u = min(t / decay_steps, 1).
 
-    The schedule to begin with when the length T = `decay_steps` of the run is known
-    (arXiv 2310.07831).
+    The first schedule to try when the length of the run is known (arXiv 2310.07831).
 
     >>> from keras_lr.schedules import LinearDecay
     >>> LinearDecay(1.0, 4, 0.5).rates(6).tolist()
@@ -48,7 +47,7 @@ class LinearDecay(Annealing):
         return u
 
     @classmethod
-    def from_rate(cls, initial_learning_rate, rate, end_learning_rate=0.0):
+    def from_rate(cls, initial_learning_rate, rate, end_learning_rate=0.0) -> "LinearDecay":
         """Returns `max(initial_learning_rate - rate * t, end_learning_rate)`.
 
         >>> from keras_lr.schedules import LinearDecay
@@ -85,7 +84,7 @@ class RexDecay(Annealing):
     beta: Annotated[float, checks.Number(minimum=0, below=1)] = 0.5
 
     def rate(self, t, xp):
-        # Steep at its end: the updates that remain are counted, in float32 1 - u is too coarse.
+        # The end is steep, and 1 - u too coarse in float32: count the updates that remain.
         v = xp.clip((self.decay_steps - t) / self.decay_steps, 0.0, 1.0)
         w = v / (1.0 - self.beta * (1.0 - v))
         return self.initial_learning_rate * w + self.end_learning_rate * (1.0 - w)
@@ -115,9 +114,9 @@ class TanhDecay(Annealing):
 
 
 class KDecay(Annealing):
-    """A cosine on a bent clock: c = (1 - cos(pi * u ** k)) / 2 (arXiv 2004.05909).
+    """A cosine of a power of time: c = (1 - cos(pi * u ** k)) / 2 (arXiv 2004.05909).
 
-    u = min(t / decay_steps, 1); k = 1 is the cosine, a larger k stays high for longer.
+    u = min(t / decay_steps, 1). k = 1 is the plain cosine; a larger k stays high for longer.
 
     >>> from keras_lr.schedules import KDecay
     >>> KDecay(1.0, 4, k=2.0).rates(5).round(4).tolist()

@@ -12,9 +12,25 @@ from keras_lr import checks
 from keras_lr.schedules import durations, fields
 from keras_lr.schedules.evaluation import host_value, in_graph, result_dtype
 
+DEFINED = []
+"""Every class of schedules, in the order of their definition."""
 
-@typing.dataclass_transform(frozen_default=True)
-class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+_OPERATIONS = {}
+
+
+def operation(build):
+    """Enters what a method of `Schedule` calls by name: the module that defines it imports this."""
+    _OPERATIONS[build.__name__] = build
+    return build
+
+
+def named(*, default, kw_only=False):
+    """Returns the field `name`: in the config as in Keras, not in `==`, `hash` and `repr`."""
+    return dataclasses.field(default=default, kw_only=kw_only, compare=False, repr=False)
+
+
+@typing.dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, named))
+class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDurations):
     """A learning rate as a function of time: immutable, comparable, serialisable.
 
     A subclass declares its arguments as annotated fields and its formula as `rate(t, xp)`;
@@ -34,11 +50,11 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     Traceback (most recent call last):
     ValueError: `half_life` must be a number of updates, or a duration such as ...
 
-    `t` counts the updates already made, exactly: on the host it is float64, in a compiled step
-    float64 on TensorFlow and PyTorch and the integer itself on JAX, which has no float64 unless
-    asked. So counts may be subtracted, compared and `%` freely (for `t // n` see `whole_periods` in
-    evaluation.py); `xp` is NumPy on the host and `keras.ops` in a compiled step, of which a formula
-    uses the names that both have.
+    `t` is the number of updates already made. It is exact: float64 on the host, and in a compiled
+    step float64 on TensorFlow and PyTorch and an integer on JAX, which has no float64 by default.
+    Subtract, compare and take `t % n` freely; instead of `t // n` use `whole_periods` of
+    evaluation.py. `xp` is NumPy on the host and `keras.ops` in a compiled step; a formula may use
+    the names that both have.
     """
 
     # NumPy scalars on the left leave arithmetic to us instead of looping over an object array.
@@ -48,8 +64,11 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__annotations__:
             cls.__annotations__["name"] = fields.Text
-            cls.name = named(cls.__name__, kw_only=True)
+            cls.name = named(default=cls.__name__, kw_only=True)
         dataclasses.dataclass(frozen=True, repr=False)(cls)
+        # Readers of `help` and of error messages want names and defaults, not types.
+        cls.__init__.__annotations__ = {}
+        DEFINED.append(cls)
         package = cls.__module__.partition(".")[0]
         keras.saving.register_keras_serializable(package=package)(cls)
 
@@ -58,35 +77,44 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
             object.__setattr__(self, name, kind(name, getattr(self, name)))
         self.check()
         # Not a `cached_property`: its lock, taken while a step is traced, stops `torch.compile`.
-        object.__setattr__(self, "_durations", tuple(fields.durations_in(self)))
+        vars(self)["_durations"] = tuple(fields.durations_in(self))
+        if not self._durations:
+            vars(self).update(self.prepare())
 
     def check(self):
-        """Raises `ValueError` where arguments, each good in itself, do not fit together."""
+        """Raises `ValueError` where arguments, each valid by itself, do not fit together."""
+
+    def prepare(self):
+        """Returns attributes to compute once, before a step is compiled, as a dictionary.
+
+        Called when every duration is in updates; raises `ValueError` as `check` does.
+        """
+        return {}
 
     def rate(self, t, xp):
-        """Returns the rate at `t` updates; the formula, over names that NumPy and Keras share."""
+        """Returns the rate at `t` updates: the formula, in names that NumPy and Keras share."""
         raise NotImplementedError(f"{type(self).__name__} must define `rate(self, t, xp)`.")
 
     @property
     def length(self):
-        """The update from which the rate no longer changes, or None where there is none."""
+        """The update from which on the rate stays the same, or None if it never does."""
         return None
 
     # Evaluation
 
-    def __call__(self, step):
-        """Returns the rate at `step`: a tensor of its shape, float32 (float64 if floatx is)."""
+    def __call__(self, step) -> typing.Any:
+        """Returns the rate at `step`: a tensor of its shape, float32 (float64 if floatx is so)."""
         self._require_updates()
         t = host_value(step)
         if t is not None:
             rates = self._on_host(t)
-            # A Python float becomes a tensor in half the time that a 0-d array takes.
+            # A Python float becomes a tensor in half the time a 0-d array takes.
             rates = rates.item() if rates.ndim == 0 else rates
             return ops.convert_to_tensor(rates, dtype=result_dtype())
         return ops.cast(self.rate(in_graph(step), ops), result_dtype())
 
     def rates(self, steps):
-        """Returns the rates at `steps` as a float64 array of their shape; an int n means 0…n−1.
+        """Returns the rates at `steps` as a float64 array of the same shape; an int n is 0…n−1.
 
         >>> from keras_lr.schedules import LinearDecay
         >>> LinearDecay(1.0, 4).rates(6).tolist()
@@ -98,7 +126,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return self._on_host(np.asarray(steps, "float64"))
 
     def _on_host(self, t):
-        # `t[()]` makes a scalar of a 0-d array: arithmetic on those is several times faster.
+        # `t[()]` turns a 0-d array into a scalar: arithmetic on scalars is several times faster.
         with np.errstate(over="ignore"):
             rates = np.asarray(self.rate(t[()], np), dtype="float64")
         return rates if rates.shape == t.shape else np.broadcast_to(rates, t.shape).copy()
@@ -113,10 +141,10 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
             )
 
     def describe(self, total_steps=None):
-        """Returns the first, the peak and the last rate, each with its update, in one line.
+        """Returns one line: the first, the highest and the last rate, each with its update.
 
-        `total_steps` is needed only by a schedule that never ends; a run of more than a million
-        updates is searched for its peak at a million of them.
+        Only a schedule that never ends needs `total_steps`. In a run of more than a million
+        updates, the peak is looked for at a million evenly spaced ones.
 
         >>> from keras_lr.schedules import LinearDecay
         >>> LinearDecay(0.1, 90).with_warmup(10).describe()
@@ -135,15 +163,15 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         )
 
     def plot(self, total_steps=None, ax=None, **options):
-        """Draws the rate over the updates and returns the axes (needs the extra `plot`)."""
+        """Draws the rate over the updates; returns the axes. Options as in `plot_schedules`."""
         from keras_lr import plotting
 
         return plotting.plot_schedules([self], total_steps, ax=ax, **options)
 
     def marks(self, last):
-        """Returns what begins when, up to the update `last`: pairs of an update and a word.
+        """Returns where something begins, up to the update `last`: pairs of an update and a word.
 
-        The words are "warmup end", "restart" and "boundary", where the next piece begins.
+        The words are "warmup end", "restart" and "boundary" (the next piece begins there).
 
         >>> from keras_lr.schedules import LinearDecay
         >>> LinearDecay(0.1, 50).with_warmup(10).then(LinearDecay(0.01, 40), at=60).marks(100)
@@ -154,12 +182,12 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return tuple(sorted({(t, word) for t, word in self._marks(last) if 0 < t <= last}))
 
     def _marks(self, last):
-        """Yields the marks of the class, in any order and beyond `last` if that is easier."""
+        """Yields the marks of this class, in any order; some may lie beyond `last`."""
         return ()
 
     # Durations
 
-    def resolve(self, epochs=None, *, steps_per_epoch=None, total_steps=None):
+    def resolve(self, epochs=None, *, steps_per_epoch=None, total_steps=None) -> "Schedule":
         """Returns the same schedule with every duration in updates.
 
         >>> from keras_lr.schedules import LinearDecay
@@ -190,79 +218,67 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
             shown.append(repr(value) if required else f"{field.name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    # Composition: each returns a schedule of the classes in compose.py
+    # Composition: each builds a schedule of another class
 
-    def __add__(self, other):
-        return _arithmetic().added(self, other)
+    def __add__(self, other) -> "Schedule":
+        return _OPERATIONS["added"](self, other)
 
-    def __radd__(self, other):
-        return _arithmetic().added(other, self)
+    def __radd__(self, other) -> "Schedule":
+        return _OPERATIONS["added"](other, self)
 
-    def __sub__(self, other):
-        return _arithmetic().subtracted(self, other)
+    def __sub__(self, other) -> "Schedule":
+        return _OPERATIONS["subtracted"](self, other)
 
-    def __rsub__(self, other):
-        return _arithmetic().subtracted(other, self)
+    def __rsub__(self, other) -> "Schedule":
+        return _OPERATIONS["subtracted"](other, self)
 
-    def __mul__(self, other):
-        return _arithmetic().multiplied(self, other)
+    def __mul__(self, other) -> "Schedule":
+        return _OPERATIONS["multiplied"](self, other)
 
-    def __rmul__(self, other):
-        return _arithmetic().multiplied(other, self)
+    def __rmul__(self, other) -> "Schedule":
+        return _OPERATIONS["multiplied"](other, self)
 
-    def __neg__(self):
-        return _arithmetic().multiplied(self, -1.0)
+    def __neg__(self) -> "Schedule":
+        return _OPERATIONS["multiplied"](self, -1.0)
 
-    def clip(self, minimum=None, maximum=None):
-        """Returns the schedule held between two rates; either may be left out."""
-        return _compose().Clip(self, minimum, maximum)
+    def clip(self, minimum=None, maximum=None) -> "Schedule":
+        """Returns the schedule with rates held between two limits; either may be left out."""
+        return _OPERATIONS["Clip"](self, minimum, maximum)
 
-    def shift(self, steps):
-        """Returns the schedule `steps` updates later, at its first rate until then."""
-        return _compose().Shift(self, steps)
+    def shift(self, steps) -> "Schedule":
+        """Returns the schedule started `steps` updates later; until then, its first rate."""
+        return _OPERATIONS["Shift"](self, steps)
 
-    def stretch(self, factor):
-        """Returns the schedule slowed down `factor` times; epochs → updates by steps per epoch."""
-        return _compose().Stretch(self, factor)
+    def stretch(self, factor) -> "Schedule":
+        """Returns the schedule `factor` times slower; steps per epoch turn epochs into updates."""
+        return _OPERATIONS["Stretch"](self, factor)
 
-    def hold(self, every):
-        """Returns the schedule as a staircase: the rate changes every `every` updates only."""
-        return _compose().Hold(self, every)
+    def hold(self, every) -> "Schedule":
+        """Returns the schedule as a staircase: its rate changes only every `every` updates."""
+        return _OPERATIONS["Hold"](self, every)
 
-    def repeat(self, period, period_multiplier=1.0, amplitude_multiplier=1.0):
-        """Returns the schedule started again every `period` updates; options as in `Repeat`."""
-        from keras_lr.schedules.cyclic import Repeat
+    def repeat(self, period, period_multiplier=1.0, amplitude_multiplier=1.0) -> "Schedule":
+        """Returns the schedule restarted every `period` updates; options as in `Repeat`."""
+        return _OPERATIONS["Repeat"](self, period, period_multiplier, amplitude_multiplier)
 
-        return Repeat(self, period, period_multiplier, amplitude_multiplier)
+    def then(self, other, at) -> "Schedule":
+        """Returns this schedule until update `at`, and from there `other`, from its own 0."""
+        return _OPERATIONS["followed"](self, other, at)
 
-    def then(self, other, at):
-        """Returns this schedule until update `at`, from there `other`, which starts at its 0."""
-        return _compose().followed(self, other, at)
-
-    def with_warmup(self, warmup_steps, **options):
+    def with_warmup(self, warmup_steps, **options) -> "Schedule":
         """Returns the schedule after a warmup; options as in `Warmup`."""
-        return _compose().Warmup(self, warmup_steps, **options)
+        return _OPERATIONS["Warmup"](self, warmup_steps, **options)
 
-    def jitter(self, amplitude, **options):
+    def jitter(self, amplitude, **options) -> "Schedule":
         """Returns the schedule with a random perturbation; options as in `Jitter`."""
-        from keras_lr.schedules.noise import Jitter
-
-        return Jitter(self, amplitude, **options)
+        return _OPERATIONS["Jitter"](self, amplitude, **options)
 
 
-def named(default, **options):
-    """Returns the field `name`: in the config as in Keras, not in `==`, `hash` and `repr`."""
-    return dataclasses.field(default=default, compare=False, repr=False, **options)
+if typing.TYPE_CHECKING:
 
+    class Named(Schedule):
+        """What type checkers see of most classes: `name` as the last argument, by keyword only."""
 
-def _compose():
-    # Imported late: the compositions are schedules themselves.
-    from keras_lr.schedules import compose
-
-    return compose
-
-
-def _arithmetic():
-    from keras_lr.schedules import algebra
-
-    return algebra
+        name: fields.Text = named(default="", kw_only=True)
+else:
+    Named = Schedule

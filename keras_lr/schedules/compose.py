@@ -5,17 +5,16 @@ import math
 from typing import Annotated
 
 from keras_lr import checks
-from keras_lr.schedules import fields
-from keras_lr.schedules.base import Schedule
-from keras_lr.schedules.fields import Flag, Milestones, Positive, Rate, Steps, StepsFromZero
-from keras_lr.schedules.function import Nested, Nesteds
+from keras_lr.schedules.base import Named, operation
+from keras_lr.schedules.coerce import Nested, Nesteds
+from keras_lr.schedules.fields import Flag, Milestones, Positive, Rate, Real, Steps, StepsFromZero
 
 
-class Sequential(Schedule):
-    """One schedule after the other; each starts at its own 0 when its boundary is reached.
+class Sequential(Named):
+    """One schedule after another; each starts at its own 0 when its boundary is reached.
 
-    `schedules[0]` runs until update `boundaries[0]`, `schedules[1]` from there, and so on;
-    boundaries are absolute and strictly increasing, one fewer than schedules.
+    `schedules[0]` runs until update `boundaries[0]`, then `schedules[1]`, and so on. Boundaries
+    are absolute and strictly increasing; there is one fewer than schedules.
 
     >>> from keras_lr.schedules import Constant, LinearDecay, Sequential
     >>> Sequential([Constant(1.0), LinearDecay(0.5, 4)], [2]).rates(7).tolist()
@@ -48,14 +47,15 @@ class Sequential(Schedule):
             yield from ((begin + t, word) for t, word in inside)
 
 
-class Warmup(Schedule):
-    """A climb to any schedule, which starts at its own 0 after the last warmup update.
+@operation
+class Warmup(Named):
+    """A climb from `start` to any schedule, which starts at its own 0 after the warmup.
 
-    `start + (peak - start) * c(u)` with u = (t + 1) / warmup_steps, so that no update is wasted
-    at rate 0 and the peak, `schedule` at 0, is reached at the last warmup update. `shape` is the
-    climb: "linear" c = u, "cosine" c = (1 - cos(pi * u)) / 2, "polynomial" c = u ** power, or
-    "exponential", `start * (peak / start) ** u` with `start > 0`. With `overlay=True` the clock
-    of `schedule` runs during the warmup, and peak is its rate at t.
+    `start + (peak - start) * c(u)` with u = (t + 1) / warmup_steps: no update is wasted at rate 0,
+    and the last warmup update has the peak, the rate of `schedule` at 0. `shape` is the shape of
+    the climb: "linear", c = u; "cosine", c = (1 - cos(pi * u)) / 2; "polynomial", c = u ** power;
+    or "exponential", `start * (peak / start) ** u` with `start > 0`. With `overlay=True` the clock
+    of `schedule` runs during the warmup, and the peak is its rate at t.
 
     >>> from keras_lr.schedules import LinearDecay, Warmup
     >>> Warmup(LinearDecay(1.0, 4), 4).rates(9).tolist()
@@ -105,8 +105,9 @@ class Warmup(Schedule):
         yield from _later(self.schedule.marks(last), shift)
 
 
-class Clip(Schedule):
-    """A schedule held between `minimum` and `maximum`, either of which may be None.
+@operation
+class Clip(Named):
+    """A schedule held between `minimum` and `maximum`; either may be None.
 
     >>> from keras_lr.schedules import LinearDecay
     >>> LinearDecay(1.0, 4).clip(0.3, 0.8).rates(5).tolist()
@@ -114,8 +115,8 @@ class Clip(Schedule):
     """
 
     schedule: Nested
-    minimum: fields.optional(fields.Real) = None
-    maximum: fields.optional(fields.Real) = None
+    minimum: Real | None = None
+    maximum: Real | None = None
 
     def check(self):
         low, high = self.minimum, self.maximum
@@ -137,7 +138,8 @@ class Clip(Schedule):
         return self.schedule.marks(last)
 
 
-class Shift(Schedule):
+@operation
+class Shift(Named):
     """A schedule that starts `steps` updates later: `schedule(max(t - steps, 0))`.
 
     >>> from keras_lr.schedules import LinearDecay
@@ -159,11 +161,12 @@ class Shift(Schedule):
         return _later(self.schedule.marks(last), self.steps)
 
 
-class Stretch(Schedule):
+@operation
+class Stretch(Named):
     """A schedule slowed down: `schedule(t / factor)`.
 
-    One written in epochs becomes one in updates by a factor of updates per epoch. t / factor is a
-    real number: on JAX, where it is float32, a count survives it up to 2²⁴ only.
+    With the number of updates per epoch as `factor`, a schedule in epochs becomes one in updates.
+    t / factor is a real number; on JAX it is float32, so counts are exact up to 2²⁴ only.
 
     >>> from keras_lr.schedules import LinearDecay
     >>> LinearDecay(1.0, 2).stretch(2).rates(5).tolist()
@@ -186,8 +189,9 @@ class Stretch(Schedule):
         return [(math.ceil(t * self.factor), word) for t, word in inside]
 
 
-class Hold(Schedule):
-    """A staircase: the rate of the last multiple of `every`, `schedule(t - t % every)`.
+@operation
+class Hold(Named):
+    """A staircase: the rate at the last multiple of `every`, `schedule(t - t % every)`.
 
     >>> from keras_lr.schedules import LinearDecay
     >>> LinearDecay(1.0, 4).hold(2).rates(6).tolist()
@@ -206,12 +210,13 @@ class Hold(Schedule):
         return None if length is None else math.ceil(length / self.every) * self.every
 
     def _marks(self, last):
-        # What begins between two treads is seen at the next one.
+        # What begins within a stair shows at the next stair.
         return [(-(-t // self.every) * self.every, word) for t, word in self.schedule.marks(last)]
 
 
+@operation
 def followed(schedule, other, at):
-    """Returns `schedule` until update `at`, from there `other`; a sequence is made longer."""
+    """Returns `schedule` until update `at`, then `other`; a `Sequential` gets one more piece."""
     if type(schedule) is not Sequential:
         return Sequential((schedule, other), (at,))
     return Sequential((*schedule.schedules, other), (*schedule.boundaries, at))

@@ -1,18 +1,16 @@
-"""Schedules that come round again, and the single cycles of the field."""
+"""Schedules that repeat, and single cycles such as one-cycle."""
 
 import dataclasses
-import functools
 import math
 from typing import Annotated
 
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.schedules import durations, fields
-from keras_lr.schedules.base import Schedule
+from keras_lr.schedules.base import Named, operation
+from keras_lr.schedules.coerce import Nested
 from keras_lr.schedules.evaluation import passed, power, real, whole, whole_periods
 from keras_lr.schedules.fields import Flag, Positive, Rate, Steps
-from keras_lr.schedules.function import Nested
 from keras_lr.schedules.interpolation import PiecewiseCosine, PiecewiseLinear
 from keras_lr.schedules.keras_schedules import cycle_table
 from keras_lr.schedules.recipes import Recipe
@@ -20,13 +18,14 @@ from keras_lr.schedules.recipes import Recipe
 _INSIDE = checks.Number(above=0, below=1)
 
 
-class Repeat(Schedule):
-    """A schedule that starts again every `period` updates, if you like longer and lower each time.
+@operation
+class Repeat(Named):
+    """A schedule restarted every `period` updates; cycles may get longer and lower.
 
-    Cycle i lasts `period * period_multiplier ** i` updates, rounded to whole ones, over which the
-    clock of `schedule` runs from 0 to `period`; its rate is multiplied by
-    `amplitude_multiplier ** i`. `period_multiplier >= 1`; both are 1 by default. A warmup in every
-    cycle is one inside: `Repeat(schedule.with_warmup(10), 100)`.
+    Cycle i lasts `period * period_multiplier ** i` updates, rounded to whole ones. In each cycle
+    the clock of `schedule` runs from 0 to `period`, and its rate is multiplied by
+    `amplitude_multiplier ** i`. `period_multiplier >= 1`; both multipliers are 1 by default. For a
+    warmup in every cycle, repeat a schedule that has one: `Repeat(schedule.with_warmup(10), 100)`.
 
     >>> from keras_lr.schedules import LinearDecay, Repeat
     >>> Repeat(LinearDecay(1.0, 2), 2, 2.0, 0.5).rates(8).tolist()
@@ -38,9 +37,15 @@ class Repeat(Schedule):
     period_multiplier: Annotated[float, checks.Number(minimum=1)] = 1.0
     amplitude_multiplier: Rate = 1.0
 
-    def check(self):
-        if self.period_multiplier != 1 and not isinstance(self.period, durations.Duration):
-            self._cycles  # noqa: B018  (built now, so that a hopeless multiplier is refused now)
+    def prepare(self):
+        if self.period_multiplier == 1:
+            return {}
+        begins, lengths = cycle_table("period_multiplier", self.period, self.period_multiplier)
+        ends = np.floor(np.round(begins + lengths, 5) + 0.5)
+        begins = np.concatenate([[0.0], ends[:-1]])
+        within = begins < 2**31
+        # The first update of each cycle, and how many times slower than the first cycle it is.
+        return {"_cycles": (begins[within], ((ends - begins) / self.period)[within])}
 
     def rate(self, t, xp):
         cycle, clock = self._cycle_and_clock(t, xp)
@@ -55,18 +60,9 @@ class Repeat(Schedule):
             return cycle, t - cycle * self.period
         begins, slowness = self._cycles
         cycle = passed(begins[1:], t, xp)
-        # Divided, not multiplied: exact where the cycles grow by whole factors.
+        # Division, not multiplication, is exact where the cycles grow by whole factors.
         since = t - xp.take(whole(begins, xp), cycle)
         return real(cycle, xp), since / xp.take(real(slowness, xp), cycle)
-
-    @functools.cached_property
-    def _cycles(self):
-        """The first update of each cycle, and how many times slower than the first it is."""
-        begins, lengths = cycle_table("period_multiplier", self.period, self.period_multiplier)
-        ends = np.floor(np.round(begins + lengths, 5) + 0.5)
-        begins = np.concatenate([[0.0], ends[:-1]])
-        within = begins < 2**31
-        return begins[within], ((ends - begins) / self.period)[within]
 
     def _marks(self, last):
         inside = self.schedule.marks(min(self.period - 1, last))
@@ -83,13 +79,13 @@ class Repeat(Schedule):
 _MODES = ("triangular", "triangular2", "exp_range")
 
 
-class CyclicalLearningRate(Schedule):
+class CyclicalLearningRate(Named):
     """Triangles between two rates (Smith's CLR, arXiv 1506.01186).
 
-    `initial_learning_rate * (1 - c) + maximal_learning_rate * c`, where c climbs from 0 to 1 over
-    `step_size` updates and falls to 0 again over `step_size_down` (by default as many). `mode`:
-    "triangular"; "triangular2", c times 2 ** (1 - cycle) with cycle = 1, 2, …; "exp_range", c
-    times `gamma` ** t, 0 < gamma <= 1.
+    `initial_learning_rate * (1 - c) + maximal_learning_rate * c`, where c climbs from 0 to 1 in
+    `step_size` updates and falls back to 0 in `step_size_down` (by default the same number).
+    `mode` may be "triangular"; "triangular2", c times 2 ** (1 - cycle) with cycle = 1, 2, …; or
+    "exp_range", c times `gamma` ** t, 0 < gamma <= 1.
 
     >>> from keras_lr.schedules import CyclicalLearningRate
     >>> CyclicalLearningRate(0.0, 1.0, 2, mode="triangular2").rates(9).tolist()
@@ -101,7 +97,7 @@ class CyclicalLearningRate(Schedule):
     initial_learning_rate: Rate
     maximal_learning_rate: Rate
     step_size: Steps
-    step_size_down: fields.optional(Steps) = None
+    step_size_down: Steps | None = None
     mode: Annotated[str, checks.Choice(_MODES)] = "triangular"
     gamma: Annotated[float, checks.Number(above=0, maximum=1)] = 1.0
 
@@ -134,13 +130,13 @@ _CURVES = {"cosine": PiecewiseCosine, "linear": PiecewiseLinear}
 
 
 class OneCycle(Recipe):
-    """Up from a low rate, then down to almost nothing, once (Smith's 1cycle, arXiv 1708.07120).
+    """One climb from a low rate, then a fall to almost 0 (Smith's 1cycle, arXiv 1708.07120).
 
     `max_learning_rate / div_factor` at t = 0, `max_learning_rate` at W = `pct_start * total_steps`
     (rounded to a whole update), `max_learning_rate / (div_factor * final_div_factor)` at
-    `total_steps`, joined by half cosines or lines (`anneal`). With `three_phase=True` the fall
-    mirrors the climb until 2 W, and the way to the end comes after. Needs no `Warmup`:
-    it climbs by t / W, from a start above 0.
+    `total_steps`, joined by half cosines or lines (`anneal`: "cosine" or "linear"). With
+    `three_phase=True` the fall mirrors the climb until 2 W, and then goes on to the end. Needs no
+    `Warmup`: it climbs by t / W from a rate above 0.
 
     >>> from keras_lr.schedules import OneCycle
     >>> OneCycle(1.0, 10, pct_start=0.4, div_factor=4.0, anneal="linear").rates(7).round(4).tolist()
@@ -163,16 +159,16 @@ class OneCycle(Recipe):
             points[2 * peak] = initial
         if not 0 < peak <= max(points) < self.total_steps:
             raise ValueError(
-                "`pct_start` must leave each phase an update or more. "
+                "`pct_start` must leave at least one update for each phase. "
                 f"Received: pct_start={self.pct_start!r}, total_steps={self.total_steps!r}"
             )
         points[self.total_steps] = initial / self.final_div_factor
         return _CURVES[self.anneal](list(points), list(points.values()))
 
     def momentum(self, minimum=0.85, maximum=0.95):
-        """Returns the inverse cycle of momentum: `maximum` where the rate is low, and back.
+        """Returns the inverse cycle for `MomentumSchedule`: high momentum where the rate is low.
 
-        For the callback `MomentumSchedule`: high momentum while the rate is low.
+        From `maximum` at t = 0 to `minimum` at the peak of the rate, and back to `maximum`.
 
         >>> from keras_lr.schedules import OneCycle
         >>> cycle = OneCycle(1.0, 8, pct_start=0.25, anneal="linear")
@@ -188,7 +184,7 @@ class OneCycle(Recipe):
 
 
 class SlantedTriangular(Recipe):
-    """A short climb and a long way down, in lines (ULMFiT, arXiv 1801.06146).
+    """A short climb and a long fall, both linear (ULMFiT, arXiv 1801.06146).
 
     `peak / ratio` at t = 0, `peak` at `cut * total_steps` (rounded to a whole update), and
     `peak / ratio` again at `total_steps`.
@@ -207,7 +203,7 @@ class SlantedTriangular(Recipe):
         cut = math.floor(self.cut * self.total_steps + 0.5)
         if not 0 < cut < self.total_steps:
             raise ValueError(
-                "`cut` must leave the climb and the fall an update or more. Received: "
+                "`cut` must leave at least one update each for climb and fall. Received: "
                 f"cut={self.cut!r}, total_steps={self.total_steps!r}"
             )
         low = self.peak / self.ratio

@@ -1,14 +1,14 @@
-"""Decays without an end: the documents' and the field's, beside the ones that Keras has."""
+"""Closed-form decays besides the ones that Keras has; most of them never end."""
 
 import dataclasses
 
-from keras_lr.schedules.base import Schedule
+from keras_lr.schedules.base import Named
 from keras_lr.schedules.evaluation import passed, power, real, whole_periods
 from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Steps
 from keras_lr.schedules.keras_schedules import periods
 
 
-class Constant(Schedule):
+class Constant(Named):
     """The same rate for ever: `learning_rate`.
 
     >>> from keras_lr.schedules import Constant
@@ -24,10 +24,10 @@ class Constant(Schedule):
     length = 0
 
 
-class NaturalExponentialDecay(Schedule):
+class NaturalExponentialDecay(Named):
     """Decay by e: `initial_learning_rate * exp(-decay_rate * t / decay_steps)`.
 
-    With `decay_rate=1` the rate falls to 1/e after `decay_steps` updates (a time constant).
+    With `decay_rate=1` the rate falls to 1/e in `decay_steps` updates, the time constant.
     `staircase=True` takes the floor of `t / decay_steps`.
 
     >>> from keras_lr.schedules import NaturalExponentialDecay
@@ -44,7 +44,7 @@ class NaturalExponentialDecay(Schedule):
         return self.initial_learning_rate * xp.exp(-self.decay_rate * periods(self, t, xp))
 
 
-class StepDecay(Schedule):
+class StepDecay(Named):
     """A staircase: `initial_learning_rate * decay_rate ** (t // step_size)`.
 
     >>> from keras_lr.schedules import StepDecay
@@ -61,8 +61,8 @@ class StepDecay(Schedule):
         return self.initial_learning_rate * power(self.decay_rate, steps, xp)
 
 
-class MultiStepDecay(Schedule):
-    """`initial_learning_rate * decay_rate ** n`, where n milestones are at or before t.
+class MultiStepDecay(Named):
+    """`initial_learning_rate * decay_rate ** n` with n = the number of milestones <= t.
 
     >>> from keras_lr.schedules import MultiStepDecay
     >>> MultiStepDecay(0.8, [2, 3], 0.5).rates(5).tolist()
@@ -86,8 +86,10 @@ class MultiStepDecay(Schedule):
         return [(milestone, "boundary") for milestone in self.milestones]
 
 
-class PowerDecay(Schedule):
-    """`initial_learning_rate * (1 + t / timescale) ** -power`; needs no end in sight.
+class PowerDecay(Named):
+    """A power law: `initial_learning_rate * (1 + t / timescale) ** -power`.
+
+    The length of the run need not be known.
 
     >>> from keras_lr.schedules import PowerDecay
     >>> PowerDecay(0.8, 10, power=2.0).rates([0, 10, 30]).tolist()
@@ -102,7 +104,7 @@ class PowerDecay(Schedule):
         return self.initial_learning_rate * (1.0 + xp.maximum(t, 0) / self.timescale) ** -self.power
 
 
-class InverseSquareRootDecay(Schedule):
+class InverseSquareRootDecay(Named):
     """`initial_learning_rate / sqrt(1 + t / timescale)`: `PowerDecay` of power ½.
 
     >>> from keras_lr.schedules import InverseSquareRootDecay
@@ -117,8 +119,8 @@ class InverseSquareRootDecay(Schedule):
         return self.initial_learning_rate / xp.sqrt(1.0 + xp.maximum(t, 0) / self.timescale)
 
 
-class NoamDecay(Schedule):
-    """The Transformer's schedule (arXiv 1706.03762), warmup included.
+class NoamDecay(Named):
+    """The schedule of the Transformer, warmup included (arXiv 1706.03762).
 
     `scale * d_model ** -0.5 * min((t + 1) ** -0.5, (t + 1) * warmup_steps ** -1.5)`.
 

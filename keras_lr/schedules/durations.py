@@ -1,7 +1,7 @@
 """Durations in the user's own units: `"10 epochs"`, `"5%"`, `"500 steps"`.
 
-A schedule counts in updates. A duration in epochs or as a share of the run becomes updates when
-the length of the run is known: by `schedule.resolve(...)`, or in `fit` by `FitSchedule`.
+A schedule counts in updates. A duration in epochs or in percent of the run is converted when the
+length of the run is known: by `schedule.resolve(...)`, or in `fit` by `FitSchedule`.
 """
 
 import math
@@ -16,9 +16,13 @@ _PATTERN = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(%|epochs?|ep|steps?|updates?)\s*
 _FORM = 'a number of updates, or a duration such as "10 epochs", "5%" or "500 steps"'
 
 
+class HasDurations:
+    """The base of dataclasses, schedules all of them, in whose fields durations are looked for."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """The length of a training run, in updates; what is not known is None."""
+    """The length of a training run in epochs and updates; what is unknown is None."""
 
     epochs: float = None
     steps_per_epoch: float = None
@@ -34,13 +38,13 @@ class Run:
             object.__setattr__(self, "steps_per_epoch", self.total_steps / self.epochs)
 
     def of_twice_the_length(self):
-        """Returns a run of epochs twice as long, to see what depends on their length."""
+        """Returns a run with epochs twice as long, to find out what depends on their length."""
         return Run(self.epochs, 2 * self.steps_per_epoch)
 
 
 @dataclass(frozen=True, repr=False)
 class Duration:
-    """A span of training in epochs, or as a fraction of the whole run."""
+    """A length of training in epochs, or as a fraction of the whole run."""
 
     value: float
     unit: str
@@ -53,7 +57,7 @@ class Duration:
         return f"{self.unit}({_plain(self.value)})"
 
     def __str__(self):
-        """The form that configs carry and constructors read."""
+        """Returns the form that configs have and constructors accept, such as "10 epochs"."""
         if self.unit == "epochs":
             return f"{_plain(self.value)} epochs"
         return f"{_plain(self.value, shift=2)}%"
@@ -72,23 +76,23 @@ class Duration:
 
 
 def _rounded(updates):
-    # Half of one goes up: Python's `round` would make 0.5 and 1.5 epochs of one step 0 and 2.
+    # Halves go up. Python's `round` turns 0.5 into 0 and 1.5 into 2.
     return math.floor(updates + 0.5)
 
 
 class Share(Duration):
-    """A percentage of a recipe's own length: the recipe resolves it, and not the run."""
+    """A percentage of a recipe's own length: the recipe resolves it, not the run."""
 
     def __repr__(self):
         return repr(str(self))
 
     def rounded(self, total):
-        """Returns the share of `total` updates in whole ones."""
+        """Returns the share of `total` in whole updates."""
         return _rounded(self.value * total)
 
 
 def _plain(number, shift=0):
-    # Every digit and no exponent, so that what is written is read back as the same number.
+    # All digits and no exponent, so that reading it back gives the same number.
     return f"{Decimal(repr(number)).scaleb(shift).normalize():f}"
 
 
@@ -122,7 +126,7 @@ def steps(value):
 
 
 def parse(name, value):
-    """Reads a duration in any of its forms: a `Duration`, or a number > 0 of updates."""
+    """Returns a duration, given in any form, as a `Duration` or a number of updates."""
     if isinstance(value, Duration):
         return value
     if isinstance(value, str):
@@ -148,7 +152,7 @@ def parse(name, value):
 
 @dataclass(frozen=True)
 class Length:
-    """The kind of a duration argument: real, or whole updates if `integer`; above 0 or from 0."""
+    """The check of a length: real, or whole updates if `integer`; above 0, or from `minimum` 0."""
 
     integer: bool = False
     minimum: int = 1
@@ -170,7 +174,7 @@ class Length:
 
 @dataclass(frozen=True)
 class OwnLength(Length):
-    """The kind of a part of a recipe: whole updates from 0, of which percentages are its own."""
+    """The check of a part of a recipe: whole updates >= 0; percentages are of the recipe."""
 
     integer: bool = True
     minimum: int = 0
@@ -183,7 +187,7 @@ class OwnLength(Length):
 
 @dataclass(frozen=True)
 class Milestones:
-    """The kind of a list of boundaries: whole updates from 0, strictly increasing."""
+    """The check of a list of boundaries: whole updates >= 0, strictly increasing."""
 
     def __call__(self, name, value):
         milestones = checks.sequence(name, value, Length(integer=True, minimum=0))

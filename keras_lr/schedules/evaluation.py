@@ -1,7 +1,7 @@
 """Where a step can be read, and the types that formulas compute in on each back end.
 
-`Schedule.__call__` decides with these: what is a number, or can be read on the CPU, is evaluated by
-NumPy in float64; what is symbolic, being compiled or on an accelerator, by `keras.ops`.
+`Schedule.__call__` decides with these. Numbers, and steps that can be read on the CPU, go to NumPy
+in float64; symbolic steps, compiled ones and those on an accelerator go to `keras.ops`.
 """
 
 import math
@@ -14,29 +14,29 @@ from keras_lr import checks
 
 
 def real(value, xp):
-    """Returns numbers as an array or tensor of the real type that a formula computes in.
+    """Returns numbers as an array or tensor of the real type that formulas compute in.
 
-    TensorFlow refuses to mix float32 constants with its float64 time, so tables go through here.
+    Tables of a formula need this: TensorFlow does not mix float32 with its float64 time.
     """
     return _as(value, "float64" if xp is np else _real_dtype(), xp)
 
 
 def whole(value, xp):
-    """Returns whole numbers of updates in the type of `t`, to be compared with it exactly."""
+    """Returns whole numbers of updates in the type of `t`, for exact comparisons with it."""
     return _as(value, "float64" if xp is np else _count_dtype(), xp)
 
 
 def passed(milestones, t, xp, side="right"):
-    """Returns how many milestones are at or before `t`; before `t` only if `side` is "left"."""
-    # Flattened, because TensorFlow searches vectors only.
+    """Returns how many milestones are <= t, or < t if `side` is "left"."""
+    # TensorFlow searches vectors only.
     counts = xp.searchsorted(whole(milestones, xp), xp.reshape(t, (-1,)), side=side)
     return xp.reshape(counts, xp.shape(t))
 
 
 def whole_periods(t, period, xp):
-    """Returns how many whole periods have passed at t: `t // period`, in any compiled step.
+    """Returns how many whole periods have passed at t: `t // period`, right in compiled steps too.
 
-    XLA multiplies a float by the rounded reciprocal, and then 98 // 98 is 0. A remainder is exact.
+    XLA multiplies floats by a rounded reciprocal, which makes 98 // 98 = 0; remainders are exact.
     """
     if xp is np or "int" in keras.backend.standardize_dtype(t.dtype):
         return t // period
@@ -44,10 +44,10 @@ def whole_periods(t, period, xp):
 
 
 def power(base, exponent, xp):
-    """Returns `base ** exponent` of a number and many updates, to the last bits.
+    """Returns `base ** exponent`, accurate in float32 for large exponents too.
 
-    float32 holds 0.9999 to half a bit, which a power of 10,000 makes 3e-4; of the logarithm,
-    taken before, the exponential keeps the bits that count.
+    0.9999 rounded to float32, to the power of 10,000, is wrong by 3e-4. The logarithm is taken
+    in float64 first, and its exponential keeps the bits that matter.
     """
     if xp is np or base <= 0 or _real_dtype() == "float64":
         return base**exponent
@@ -57,13 +57,14 @@ def power(base, exponent, xp):
 def _as(value, dtype, xp):
     if xp is np:
         return np.asarray(value, dtype)
-    # Short tables are tuples, which `torch.compile` traces, if slowly; at arrays it breaks.
+    # `torch.compile` traces short tables as tuples, if slowly, but breaks at NumPy arrays.
     convert = ops.convert_to_tensor if isinstance(value, tuple) else ops.cast
     return convert(value, dtype)
 
 
 def result_dtype():
-    # Half precision holds no learning rate: 1e-8 is 0 in float16.
+    """Returns the type of rates: float32, or float64 if floatx is so."""
+    # Not half precision: 1e-8 is 0 in float16.
     return "float64" if keras.config.floatx() == "float64" else "float32"
 
 
@@ -77,7 +78,7 @@ def _has_float64():
         return keras.config.backend() != "jax"
     import torch
 
-    # Keras puts tensors on an Apple GPU wherever there is one, and that knows no float64.
+    # Where there is an Apple GPU, Keras puts tensors on it, and it has no float64.
     return not torch.backends.mps.is_available()
 
 
@@ -86,7 +87,7 @@ def _count_dtype():
 
 
 def host_value(step):
-    """Returns `step` as a float64 array where that needs no device and no tracing, else None."""
+    """Returns `step` as a float64 array, or None if it is on a device or being traced."""
     if isinstance(step, (int, float, np.ndarray, np.generic, list, tuple)):
         return np.asarray(step, dtype="float64")
     if step is None or isinstance(step, str):
@@ -99,7 +100,7 @@ def host_value(step):
 def _read_tensorflow(value):
     import tensorflow as tf
 
-    # A symbolic tensor has no `numpy`, a variable has one that fails while a graph is built.
+    # Symbolic tensors have no `numpy`; that of a variable fails while a graph is built.
     if tf.executing_eagerly() and hasattr(value, "numpy") and _is_cpu(value.device):
         return value.numpy()
 

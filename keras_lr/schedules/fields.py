@@ -1,53 +1,60 @@
-"""The kinds of fields a schedule has, and how their values travel: checks, configs, durations.
+"""The kinds of fields that a schedule has: how values are checked, saved and converted.
 
-A field's annotation carries its check: `decay_steps: Length` is a positive number of updates or
-a duration, checked and normalised when the schedule is built.
+A field's annotation is what type checkers accept, and carries the check: `decay_steps: Length` is
+a positive number of updates or a duration, checked and normalised when the schedule is built.
 """
 
 import dataclasses
 import functools
 import types
 import typing
+import warnings
+from collections.abc import Sequence
 from typing import Annotated
 
 import keras
+import numpy as np
 
 from keras_lr import checks
 from keras_lr.schedules import durations
 
+_Span = float | str | durations.Duration
+
 Rate = Annotated[float, checks.RATE]
 Real = Annotated[float, checks.REAL]
 Positive = Annotated[float, checks.POSITIVE]
-Rates = Annotated[tuple, functools.partial(checks.sequence, kind=checks.RATE)]
+Rates = Annotated[
+    Sequence[float] | np.ndarray, functools.partial(checks.sequence, kind=checks.RATE)
+]
 Flag = Annotated[bool, checks.flag]
-Text = Annotated[str, checks.text]
-Length = Annotated[float, durations.Length()]
-Steps = Annotated[int, durations.Length(integer=True)]
-StepsFromZero = Annotated[int, durations.Length(integer=True, minimum=0)]
-Milestones = Annotated[tuple, durations.Milestones()]
-Periods = Annotated[tuple, functools.partial(checks.sequence, kind=durations.Length(integer=True))]
-# Of a recipe: its percentages are of the recipe's own length.
-Part = Annotated[int, durations.OwnLength()]
-
-
-def optional(kind):
-    """Returns `kind`, None allowed."""
-    check = kind.__metadata__[0]
-
-    def check_unless_none(name, value):
-        return None if value is None else check(name, value)
-
-    return Annotated[kind.__origin__ | None, check_unless_none]
+Text = Annotated[str | None, checks.text]
+Length = Annotated[_Span, durations.Length()]
+Steps = Annotated[_Span, durations.Length(integer=True)]
+StepsFromZero = Annotated[_Span, durations.Length(integer=True, minimum=0)]
+Milestones = Annotated[Sequence[_Span] | np.ndarray, durations.Milestones()]
+Periods = Annotated[Sequence[_Span], functools.partial(checks.sequence, kind=Steps.__metadata__[0])]
+# A part of a recipe: its percentages are of the recipe's own length.
+Part = Annotated[_Span, durations.OwnLength()]
 
 
 @functools.cache
 def kinds(schedule_class):
     """Returns the check of each field of a schedule class, by name."""
     hints = typing.get_type_hints(schedule_class, include_extras=True)
-    return {
-        field.name: getattr(hints[field.name], "__metadata__", (_plain,))[0]
-        for field in dataclasses.fields(schedule_class)
-    }
+    return {f.name: _check_of(hints[f.name]) for f in dataclasses.fields(schedule_class)}
+
+
+def _check_of(hint):
+    if hasattr(hint, "__metadata__"):
+        return hint.__metadata__[0]
+    options = typing.get_args(hint)
+    if len(options) == 2 and types.NoneType in options:
+        return functools.partial(_unless_none, _check_of(options[0]))
+    return _plain
+
+
+def _unless_none(check, name, value):
+    return None if value is None else check(name, value)
 
 
 def _plain(name, value):
@@ -62,16 +69,27 @@ def to_config(value):
     if isinstance(value, tuple):
         return [to_config(entry) for entry in value]
     if isinstance(value, types.FunctionType):
-        from keras_lr.schedules.function import warn_unless_loadable
-
-        warn_unless_loadable(value)
+        _warn_unless_loadable(value)
     return keras.saving.serialize_keras_object(value)
 
 
-def _is_ours(value):
-    from keras_lr.schedules.base import Schedule
-
-    return isinstance(value, Schedule)
+def _warn_unless_loadable(function):
+    """Warns if a model saved with `function` could not be loaded again without help."""
+    try:
+        serialized = keras.saving.serialize_keras_object(function)
+        loadable = keras.saving.deserialize_keras_object(serialized) is function
+    except Exception:
+        loadable = False
+    if not loadable:
+        is_lambda = function.__name__ == "<lambda>"
+        condition = "safe_mode=False" if is_lambda else "custom_objects"
+        warnings.warn(
+            f"The function `{function.__name__}` of a LambdaDecay is not registered with Keras: "
+            f"what is saved now loads only with `{condition}`. Give it a name and the decorator "
+            "`@keras.saving.register_keras_serializable()`, or save its values instead: "
+            "`Tabulated.from_function(function, total_steps)`.",
+            stacklevel=2,
+        )
 
 
 def _entries(schedule):
@@ -79,7 +97,7 @@ def _entries(schedule):
 
 
 def durations_in(value):
-    """Yields every duration that only the run can resolve, at any depth."""
+    """Yields every duration that needs the length of the run, at any depth."""
     if isinstance(value, durations.Share):
         return
     if isinstance(value, durations.Duration):
@@ -87,7 +105,7 @@ def durations_in(value):
     elif isinstance(value, tuple):
         for entry in value:
             yield from durations_in(entry)
-    elif _is_ours(value):
+    elif isinstance(value, durations.HasDurations):
         yield from durations_in(tuple(_entries(value).values()))
 
 
@@ -97,7 +115,7 @@ def resolved(value, run):
         return value.in_updates(run)
     if isinstance(value, tuple):
         return tuple(resolved(entry, run) for entry in value)
-    if _is_ours(value):
+    if isinstance(value, durations.HasDurations):
         entries = {name: resolved(entry, run) for name, entry in _entries(value).items()}
         return dataclasses.replace(value, **entries)
     return value

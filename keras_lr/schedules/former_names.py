@@ -1,4 +1,4 @@
-"""Modules under the names that they had in version 0.1.0, which pickled schedules carry."""
+"""The modules by their names in version 0.1.0, which schedules pickled then refer to."""
 
 import sys
 

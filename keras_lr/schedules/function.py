@@ -1,18 +1,15 @@
-"""Schedules from functions and tables, and the door through which foreign schedules come in."""
+"""Schedules from functions of the step and from tables of rates."""
 
 import functools
-import types
-import warnings
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_lr import checks
-from keras_lr.schedules import keras_schedules
-from keras_lr.schedules.base import Schedule
-from keras_lr.schedules.decay import Constant
+from keras_lr.schedules.base import Named
 from keras_lr.schedules.evaluation import real
 from keras_lr.schedules.fields import Rate, Rates
 
@@ -29,15 +26,15 @@ def _function(name, value):
     return value
 
 
-class LambdaDecay(Schedule):
+class LambdaDecay(Named):
     """Any function of the step: `initial_learning_rate * function(t)`.
 
-    `function` gets t as a float or a tensor of floats (a Keras schedule gets integers), and has
-    to make do with arithmetic and `keras.ops`, because a compiled step calls it once only, to
-    trace it: what draws random numbers or looks at a clock inside is frozen at its first value.
-    `Tabulated.from_function` takes ordinary Python. A named function under
-    `keras.saving.register_keras_serializable()` is saved with the model; a bare lambda trains,
-    and saving it warns that it cannot be loaded safely.
+    `function` gets t as a float or a tensor of floats (a Keras schedule gets integers). It may use
+    arithmetic and `keras.ops` only, because a compiled step calls it once, to trace it: a random
+    number or the time, read inside, stays at its first value. For ordinary Python use
+    `Tabulated.from_function`. A named function registered by
+    `keras.saving.register_keras_serializable()` is saved with the model; with a bare lambda you
+    can train, but saving it warns that it cannot be loaded safely.
 
     >>> from keras_lr.schedules import LambdaDecay
     >>> LambdaDecay(0.1, lambda t: 1 / (1 + t)).rates(3).round(4).tolist()
@@ -45,7 +42,7 @@ class LambdaDecay(Schedule):
     """
 
     initial_learning_rate: Rate
-    function: Annotated[types.FunctionType, _function]
+    function: Annotated[Callable[[Any], Any], _function]
 
     def rate(self, t, xp):
         return self.initial_learning_rate * (
@@ -76,7 +73,7 @@ class LambdaDecay(Schedule):
             values = _as_array(self.function(t))
             return np.broadcast_to(values, t.shape)
         except Exception:
-            # Ordinary Python (`if t < 10`) knows scalars only; an error of its own comes again.
+            # Ordinary Python (`if t < 10`) takes scalars only; a real error is raised again here.
             values = [_as_array(self.function(step)) for step in t.ravel().tolist()]
             return np.array(values).reshape(t.shape)
 
@@ -85,27 +82,8 @@ def _as_array(value):
     return np.asarray(ops.convert_to_numpy(value), dtype="float64")
 
 
-def warn_unless_loadable(function):
-    """Warns if a model saved with `function` could not be loaded again without help."""
-    try:
-        serialized = keras.saving.serialize_keras_object(function)
-        loadable = keras.saving.deserialize_keras_object(serialized) is function
-    except Exception:
-        loadable = False
-    if not loadable:
-        is_lambda = function.__name__ == "<lambda>"
-        condition = "safe_mode=False" if is_lambda else "custom_objects"
-        warnings.warn(
-            f"The function `{function.__name__}` of a LambdaDecay is not registered with Keras: "
-            f"what is saved now loads only with `{condition}`. Give it a name and the decorator "
-            "`@keras.saving.register_keras_serializable()`, or save its values instead: "
-            "`Tabulated.from_function(function, total_steps)`.",
-            stacklevel=2,
-        )
-
-
-class Tabulated(Schedule):
-    """A table: `values[t]`, the last one held for ever after.
+class Tabulated(Named):
+    """A table of rates: `values[t]`; the last one is held for ever.
 
     >>> from keras_lr.schedules import Tabulated
     >>> Tabulated([0.1, 0.2, 0.05]).rates(5).tolist()
@@ -128,8 +106,8 @@ class Tabulated(Schedule):
         return np.asarray(self.values)
 
     @classmethod
-    def from_function(cls, function, total_steps):
-        """Returns the table of `function(0)` … `function(total_steps - 1)`: any Python will do.
+    def from_function(cls, function, total_steps) -> "Tabulated":
+        """Returns the table of `function(0)` … `function(total_steps - 1)`, any Python function.
 
         >>> from keras_lr.schedules import Tabulated
         >>> Tabulated.from_function(lambda step: 0.1 if step < 2 else 0.01, 4)
@@ -137,28 +115,3 @@ class Tabulated(Schedule):
         """
         count = checks.Number(minimum=1, integer=True)("total_steps", total_steps)
         return cls([_as_array(_function("function", function)(step)) for step in range(count)])
-
-
-def as_schedule(name, value):
-    """Returns any schedule as one of ours: Keras' own, a function of the step, or a number."""
-    if isinstance(value, Schedule):
-        return value
-    if checks.as_number(value) is not None:
-        return Constant(value)
-    keras_class = getattr(keras.optimizers.schedules, type(value).__name__, None)
-    if keras_class is type(value):
-        return getattr(keras_schedules, type(value).__name__)(**value.get_config())
-    if callable(value) and not isinstance(value, type):
-        return LambdaDecay(1.0, value)
-    checks.refuse(name, "a schedule, a function of the step or a number", value)
-
-
-def as_term(name, value):
-    """Returns a summand or factor: a schedule, or any finite number, negative ones too."""
-    number = checks.as_number(value)
-    return as_schedule(name, value) if number is None else checks.REAL(name, number)
-
-
-Nested = Annotated[Schedule, as_schedule]
-Nesteds = Annotated[tuple, functools.partial(checks.sequence, kind=as_schedule)]
-Terms = Annotated[tuple, functools.partial(checks.sequence, kind=as_term)]

@@ -3,13 +3,13 @@
 import math
 
 from keras_lr import checks
-from keras_lr.schedules.base import Schedule
+from keras_lr.schedules.base import Named
 from keras_lr.schedules.evaluation import passed, real, whole
 from keras_lr.schedules.fields import Milestones, Rates
 
 
-class _Interpolation(Schedule):
-    """The base of interpolations, which differ in the curve between two points."""
+class _Interpolation(Named):
+    """The base of interpolations: each has a curve of its own between two points."""
 
     boundaries: Milestones
     values: Rates
@@ -22,7 +22,7 @@ class _Interpolation(Schedule):
             checks.refuse("values", required, list(self.values))
 
     def curve(self, u, xp):
-        """Returns the share of the way from one value to the next that is done at u."""
+        """Returns how far the rate is on its way from one value to the next, 0 to 1, at u."""
         raise NotImplementedError(f"{type(self).__name__} must define `curve(self, u, xp)`.")
 
     def rate(self, t, xp):
@@ -46,7 +46,7 @@ class PiecewiseLinear(_Interpolation):
     """Straight lines through points: `values[i]` at update `boundaries[i]`, held outside.
 
     `v[i] * (1 - c) + v[i + 1] * c` with c = u = (t - b[i]) / (b[i + 1] - b[i]) between boundaries
-    b[i] and b[i + 1]: whole updates, strictly increasing, 2 or more, a value for each.
+    b[i] and b[i + 1]. At least 2 boundaries, whole updates, strictly increasing; a value for each.
 
     >>> from keras_lr.schedules import PiecewiseLinear
     >>> PiecewiseLinear([1, 3, 7], [0.0, 1.0, 0.5]).rates(9).tolist()
@@ -58,9 +58,9 @@ class PiecewiseLinear(_Interpolation):
 
 
 class PiecewiseCosine(_Interpolation):
-    """Half cosines through points, level at each: `values[i]` at update `boundaries[i]`.
+    """Half cosines through points, flat at each: `values[i]` at update `boundaries[i]`.
 
-    As `PiecewiseLinear`, with c = (1 - cos(pi * u)) / 2.
+    Like `PiecewiseLinear`, with c = (1 - cos(pi * u)) / 2.
 
     >>> from keras_lr.schedules import PiecewiseCosine
     >>> PiecewiseCosine([0, 2, 6], [0.0, 1.0, 0.5]).rates(8).round(4).tolist()

@@ -1,27 +1,34 @@
 """The six schedules that Keras has, under its names, with its arguments and its results.
 
-What they add: composition, vectorisation, durations in epochs, and the right value where Keras
-errs (integer rates, arrays of steps under warmup, restarts, steps above 2²⁴).
+They add composition, vectorisation, durations in epochs, and the right value where Keras is wrong
+(integer rates, arrays of steps under warmup, restarts, steps above 2²⁴).
 """
 
 import dataclasses
-import functools
 import math
 from typing import Annotated
 
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.schedules import durations, fields
 from keras_lr.schedules.base import Schedule, named
 from keras_lr.schedules.evaluation import passed, power, real, whole, whole_periods
-from keras_lr.schedules.fields import Flag, Length, Milestones, Positive, Rate, Rates
+from keras_lr.schedules.fields import (
+    Flag,
+    Length,
+    Milestones,
+    Positive,
+    Rate,
+    Rates,
+    StepsFromZero,
+    Text,
+)
 
 _MOST_RESTARTS = 10**6
 
 
 def periods(schedule, t, xp):
-    """Returns how many `decay_steps` have passed, whole ones only on a staircase."""
+    """Returns how many `decay_steps` have passed; on a staircase, how many whole ones."""
     steps = schedule.decay_steps
     return whole_periods(t, steps, xp) if schedule.staircase else t / steps
 
@@ -29,8 +36,8 @@ def periods(schedule, t, xp):
 class ExponentialDecay(Schedule):
     """Keras' exponential decay: `initial_learning_rate * decay_rate ** (t / decay_steps)`.
 
-    `staircase=True` takes the floor of the exponent. `end_learning_rate`, which Keras has not,
-    is a floor, or a ceiling where `decay_rate > 1`.
+    `staircase=True` takes the floor of the exponent. `end_learning_rate`, which Keras does not
+    have, is the lowest rate, or the highest if `decay_rate > 1`.
 
     >>> from keras_lr.schedules import ExponentialDecay
     >>> ExponentialDecay(0.8, 2, 0.25).rates(5).tolist()
@@ -43,8 +50,8 @@ class ExponentialDecay(Schedule):
     decay_steps: Length
     decay_rate: Positive
     staircase: Flag = False
-    name: fields.Text = named("ExponentialDecay")
-    end_learning_rate: fields.optional(Rate) = dataclasses.field(default=None, kw_only=True)
+    name: Text = named(default="ExponentialDecay")
+    end_learning_rate: Rate | None = dataclasses.field(default=None, kw_only=True)
 
     def rate(self, t, xp):
         rate = self.initial_learning_rate * power(self.decay_rate, periods(self, t, xp), xp)
@@ -68,7 +75,7 @@ class InverseTimeDecay(Schedule):
     decay_steps: Length
     decay_rate: Rate
     staircase: Flag = False
-    name: fields.Text = named("InverseTimeDecay")
+    name: Text = named(default="InverseTimeDecay")
 
     def rate(self, t, xp):
         return self.initial_learning_rate / (1.0 + self.decay_rate * periods(self, t, xp))
@@ -77,9 +84,9 @@ class InverseTimeDecay(Schedule):
 class PolynomialDecay(Schedule):
     """Keras' polynomial decay: `(initial_learning_rate - end) * (1 - t / T) ** power + end`.
 
-    T is `decay_steps` and the end value is held after it. With `cycle=True`, T is the next
-    multiple of `decay_steps` at or after t, so that the rate jumps up again after each.
-    Note Keras' default `end_learning_rate=0.0001`.
+    T is `decay_steps`, and the end value is held after it. With `cycle=True`, T is the next
+    multiple of `decay_steps` at or after t, so the rate jumps up again after each. Keras' default
+    is `end_learning_rate=0.0001`, not 0.
 
     >>> from keras_lr.schedules import PolynomialDecay
     >>> PolynomialDecay(1.0, 4, 0.0, power=2.0).rates(6).tolist()
@@ -93,12 +100,12 @@ class PolynomialDecay(Schedule):
     end_learning_rate: Rate = 0.0001
     power: Positive = 1.0
     cycle: Flag = False
-    name: fields.Text = named("PolynomialDecay")
+    name: Text = named(default="PolynomialDecay")
 
     def rate(self, t, xp):
         cycles = xp.maximum(-whole_periods(-t, self.decay_steps, xp), 1) if self.cycle else 1
         end = self.decay_steps * cycles
-        # The updates that remain are counted, not 1 - t/T: with a power below 1 float32 needs it.
+        # Not 1 - t / T, which is too coarse in float32 when the power is below 1.
         w = (xp.maximum(end - t, 0) / end) ** self.power
         return self.initial_learning_rate * w + self.end_learning_rate * (1.0 - w)
 
@@ -108,18 +115,18 @@ class PolynomialDecay(Schedule):
 
     def _marks(self, last):
         cycles = int(last // self.decay_steps) if self.cycle and self.decay_steps >= 1 else 0
-        # At a multiple of `decay_steps` the rate is still low: the jump comes after it.
+        # At a multiple of `decay_steps` the rate is still low; the jump is one update later.
         return [(math.floor(i * self.decay_steps) + 1, "restart") for i in range(1, cycles + 1)]
 
 
 class CosineDecay(Schedule):
     """Keras' cosine decay, with its warmup (arXiv 1608.03983).
 
-    `peak * ((1 - alpha) * (1 + cos(pi * min(t / decay_steps, 1))) / 2 + alpha)`, where alpha is
-    the floor as a fraction of the peak, and the peak is `initial_learning_rate`. If
-    `warmup_target` is given, it is the peak: the rate first climbs to it from
-    `initial_learning_rate` as t / `warmup_steps`, and the cosine starts its own clock there.
-    `Warmup(CosineDecay(…), n)` wastes no first update at rate 0; this class keeps Keras' results.
+    `peak * ((1 - alpha) * (1 + cos(pi * min(t / decay_steps, 1))) / 2 + alpha)`, where the peak is
+    `initial_learning_rate` and alpha the lowest rate as a fraction of the peak. If `warmup_target`
+    is given, it is the peak: the rate first climbs to it from `initial_learning_rate` by
+    t / `warmup_steps`, and then the cosine starts at its own 0. These are Keras' results;
+    `Warmup(CosineDecay(…), n)` does not waste the first update at rate 0.
 
     >>> from keras_lr.schedules import CosineDecay
     >>> CosineDecay(1.0, 4).rates(6).round(4).tolist()
@@ -131,9 +138,9 @@ class CosineDecay(Schedule):
     initial_learning_rate: Rate
     decay_steps: Length
     alpha: Rate = 0.0
-    name: fields.Text = named("CosineDecay")
-    warmup_target: fields.optional(Rate) = None
-    warmup_steps: fields.StepsFromZero = 0
+    name: Text = named(default="CosineDecay")
+    warmup_target: Rate | None = None
+    warmup_steps: StepsFromZero = 0
 
     def rate(self, t, xp):
         warm = 0 if self.warmup_target is None else self.warmup_steps
@@ -155,8 +162,8 @@ class CosineDecay(Schedule):
 
 
 def cycle_table(name, first, growth):
-    """Returns begin and length of each cycle below 2³¹ updates; each is `growth` times longer."""
-    # Of a growth beyond all updates there is a second cycle, and no third.
+    """Returns the begin and the length of each cycle below 2³¹ updates, `growth` > 1."""
+    # Where the second cycle is longer than all updates, there is no third.
     ends = math.log1p(2.0**31 * (growth - 1) / first) if growth < 2**31 else 0.0
     count = max(math.ceil(ends / math.log(growth)) + 1, 2)
     if count > _MOST_RESTARTS:
@@ -172,9 +179,9 @@ class CosineDecayRestarts(Schedule):
     """Keras' cosine decay with warm restarts, SGDR (arXiv 1608.03983).
 
     Cycle i lasts `first_decay_steps * t_mul ** i` updates and falls from
-    `initial_learning_rate * m_mul ** i` to `alpha * initial_learning_rate`. The restarts come
-    from a table of whole updates: Keras takes a logarithm, which misses some of them by one
-    (`CosineDecayRestarts(1.0, 1000, 1.1)` is 0 there at update 2100, and 1 here).
+    `initial_learning_rate * m_mul ** i` to `alpha * initial_learning_rate`. The restarts are a
+    table of whole updates. Keras computes them by a logarithm and misses some by one:
+    `CosineDecayRestarts(1.0, 1000, 1.1)` is 0 at update 2100 there, and 1 here.
 
     >>> from keras_lr.schedules import CosineDecayRestarts
     >>> CosineDecayRestarts(1.0, 2, t_mul=2.0, m_mul=0.5).rates(7).round(4).tolist()
@@ -188,11 +195,11 @@ class CosineDecayRestarts(Schedule):
     t_mul: Annotated[float, checks.Number(minimum=1)] = 2.0
     m_mul: Rate = 1.0
     alpha: Rate = 0.0
-    name: fields.Text = named("SGDRDecay")
+    name: Text = named(default="SGDRDecay")
 
     def rate(self, t, xp):
         cycle, phase = self._cycle_and_phase(t, xp)
-        # One power less: a quarter of the time of a million updates.
+        # Without this power, a million updates take a quarter less time.
         height = power(self.m_mul, cycle, xp) if self.m_mul != 1 else 1.0
         cosine = 0.5 * (1.0 + xp.cos(math.pi * xp.minimum(phase, 1.0))) * height
         return self.initial_learning_rate * ((1.0 - self.alpha) * cosine + self.alpha)
@@ -206,14 +213,15 @@ class CosineDecayRestarts(Schedule):
         since = t - xp.take(whole(firsts, xp), cycle) + xp.take(real(fractions, xp), cycle)
         return real(cycle, xp), since / xp.take(real(lengths, xp), cycle)
 
-    @functools.cached_property
-    def _cycles(self):
-        """The first update of each cycle, the fraction it is late by, and the cycle's length."""
+    def prepare(self):
+        if self.t_mul == 1:
+            return {}
         begins, lengths = cycle_table("t_mul", self.first_decay_steps, self.t_mul)
-        # 1.1 is no binary number: a sum that means a whole update is taken for it.
+        # 1.1 has no exact binary form: a sum that is nearly a whole update is taken as one.
         firsts = np.ceil(np.round(begins, 5))
         within = firsts < 2**31
-        return firsts[within], (firsts - begins)[within], lengths[within]
+        # The first update of each cycle, how late it is, and the cycle's length.
+        return {"_cycles": (firsts[within], (firsts - begins)[within], lengths[within])}
 
     def _marks(self, last):
         if self.first_decay_steps < 1:
@@ -225,15 +233,11 @@ class CosineDecayRestarts(Schedule):
             restarts = [int(first) for first in self._cycles[0] if first <= last]
         return [(restart, "restart") for restart in restarts]
 
-    def check(self):
-        if self.t_mul != 1 and not isinstance(self.first_decay_steps, durations.Duration):
-            self._cycles  # noqa: B018  (built now, so that a hopeless t_mul is refused now)
-
 
 class PiecewiseConstantDecay(Schedule):
     """Keras' piecewise constant: `values[i]` up to and including update `boundaries[i]`.
 
-    As in Keras, and unlike every other schedule here, a boundary b takes effect at t > b.
+    As in Keras, and unlike all other schedules here, a boundary b takes effect at t > b.
 
     >>> from keras_lr.schedules import PiecewiseConstantDecay
     >>> PiecewiseConstantDecay([2, 4], [0.1, 0.01, 0.001]).rates(6).tolist()
@@ -242,7 +246,7 @@ class PiecewiseConstantDecay(Schedule):
 
     boundaries: Milestones
     values: Rates
-    name: fields.Text = named("PiecewiseConstant")
+    name: Text = named(default="PiecewiseConstant")
 
     def check(self):
         if len(self.values) != len(self.boundaries) + 1:

@@ -1,7 +1,7 @@
 """Random schedules: pure functions of (seed, t), the same on every back end, in any order.
 
-No benefit of a random learning rate was measured here or elsewhere that a tuned one does not
-have; these serve studies of robustness and sensitivity.
+They serve studies of robustness and sensitivity: no benefit of a random learning rate over a tuned
+one has been measured, here or elsewhere.
 """
 
 import functools
@@ -14,20 +14,20 @@ import numpy as np
 from keras import ops
 
 from keras_lr import checks
-from keras_lr.schedules.base import Schedule
+from keras_lr.schedules.base import Named, operation
+from keras_lr.schedules.coerce import Nested
 from keras_lr.schedules.evaluation import real, whole_periods
 from keras_lr.schedules.fields import Rate, Steps
-from keras_lr.schedules.function import Nested
 
 Seed = Annotated[int, checks.Number(integer=True)]
 
 
-class _Random(Schedule):
-    """The base of random schedules, which have a `seed` and a fresh draw every `every` updates."""
+class _Random(Named):
+    """The base of random schedules: a new draw every `every` updates, fixed by `seed`."""
 
-    def check(self):
-        # Hashed once and early: `torch.compile` cannot trace a SHA-256.
-        object.__setattr__(self, "_words", _seed_words(self.seed))
+    def prepare(self):
+        # `torch.compile` cannot trace a SHA-256.
+        return {"_words": _seed_words(self.seed)}
 
     def _uniform(self, t, xp):
         return uniform(whole_periods(t, self.every, xp), self._words, xp)
@@ -42,17 +42,16 @@ class _Between(_Random):
     seed: Seed = 0
 
     def check(self):
-        super().check()
         if self.maximum < self.minimum:
             checks.refuse("maximum", f">= minimum = {self.minimum}", self.maximum)
 
 
 class RandomUniform(_Between):
-    """A fresh draw from U(minimum, maximum) every `every` updates.
+    """A new draw from U(minimum, maximum) every `every` updates.
 
     `minimum * (1 - u) + maximum * u`, where u(seed, t // every) is one of 2²⁴ equidistant numbers
-    in [0, 1), the same bits on every back end, however often and in whichever order it is asked
-    for. Exact below 2³¹ draws. No benefit of a random rate was measured.
+    in [0, 1): the same bits on every back end, in any order of calls, for fewer than 2³¹ draws. No
+    benefit of a random rate over a tuned one has been measured.
 
     >>> from keras_lr.schedules import RandomUniform
     >>> RandomUniform(0.0, 1.0, every=2, seed=42).rates(4).round(4).tolist()
@@ -65,10 +64,10 @@ class RandomUniform(_Between):
 
 
 class RandomLogUniform(_Between):
-    """A fresh draw every `every` updates, each order of magnitude as likely as any other.
+    """A new draw every `every` updates; all orders of magnitude are equally likely.
 
     `minimum * (maximum / minimum) ** u` with the u of `RandomUniform`; `minimum > 0`. No benefit of
-    a random rate was measured.
+    a random rate over a tuned one has been measured.
 
     >>> from keras_lr.schedules import RandomLogUniform
     >>> RandomLogUniform(0.001, 0.1, every=2, seed=42).rates(4).round(5).tolist()
@@ -85,14 +84,15 @@ class RandomLogUniform(_Between):
         return self.minimum * xp.exp(span * self._uniform(t, xp))
 
 
+@operation
 class Jitter(_Random):
     """A schedule times a random factor: `schedule(t) * (1 + r)`.
 
-    A new r is drawn every `every` updates, a pure function of (seed, t // every) as in
-    `RandomUniform`; 0 <= amplitude <= 1. `distribution`: "uniform", r ~ U(-amplitude, amplitude);
-    "normal", of standard deviation amplitude / 2, truncated to -amplitude … amplitude;
-    "log_uniform", `1 + r = (1 + amplitude) ** v` with v ~ U(-1, 1). No benefit of a random rate
-    was measured; the use is to learn how sensitive a run is to its rate.
+    r is drawn anew every `every` updates, a pure function of (seed, t // every) as in
+    `RandomUniform`; 0 <= amplitude <= 1. `distribution` may be "uniform", r ~ U(-amplitude,
+    amplitude); "normal", with standard deviation amplitude / 2, truncated at ±amplitude; or
+    "log_uniform", `1 + r = (1 + amplitude) ** v` with v ~ U(-1, 1). Its use is to find out how
+    sensitive a run is to its rate; no benefit over a tuned rate has been measured.
 
     >>> from keras_lr.schedules import Jitter
     >>> Jitter(1.0, 0.5, seed=42).rates(2).round(4).tolist()
@@ -120,10 +120,10 @@ class Jitter(_Random):
 
 
 def _truncated_normal(v, xp):
-    """Returns the quantiles, from -2 to 2, of a standard normal cut off at ±2, at (1 + v) / 2.
+    """Returns quantiles, from -2 to 2, of a standard normal truncated at ±2, at (1 + v) / 2.
 
-    NumPy has no inverse error function. As v times a function of log(1 - x²), where x is the
-    argument of erf⁻¹, it is so smooth that a polynomial has it to 1e-13.
+    NumPy has no inverse error function. With x its argument, the quantile is v times a function of
+    log(1 - x²) that is smooth enough for a polynomial to approximate it to 1e-13.
     """
     x = _WITHIN_2_SIGMA * v
     w = xp.log((1.0 - x) * (1.0 + x)) / _LOWEST * 2.0 - 1.0
@@ -152,9 +152,9 @@ _COEFFICIENTS = _fitted()
 def uniform(index, words, xp):
     """Returns draws in [0, 1), multiples of 2⁻²⁴: an integer hash of (seed, index).
 
-    Two rounds of a 32-bit mixer, keyed by two words of the seed's SHA-256, in int32 that wraps
-    around: additions, products, shifts and xors of integers are exact everywhere, where
-    `keras.random` differs by back end and stands still in a compiled JAX step.
+    Two rounds of a 32-bit mixer, keyed by two words of the seed's SHA-256, in int32 with overflow.
+    Integer operations give the same bits everywhere, whereas `keras.random` differs between back
+    ends and is constant in a compiled JAX step.
     """
     first, second = words
     index = index.astype("int64").astype("int32") if xp is np else ops.cast(index, "int32")
@@ -171,7 +171,7 @@ def _mix(x, xp):
 
 
 def _shift_right(x, bits, xp):
-    # int32 shifts in copies of the sign; masking them off makes the shift logical.
+    # An int32 shift fills in copies of the sign bit; the mask clears them.
     return xp.bitwise_and(xp.right_shift(x, bits), (1 << (32 - bits)) - 1)
 
 

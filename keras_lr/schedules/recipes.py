@@ -4,9 +4,9 @@ import itertools
 from typing import Annotated
 
 from keras_lr import checks
-from keras_lr.schedules import durations, fields
+from keras_lr.schedules import durations
 from keras_lr.schedules.annealing import LinearDecay, SqrtDecay
-from keras_lr.schedules.base import Schedule
+from keras_lr.schedules.base import Named
 from keras_lr.schedules.compose import Sequential
 from keras_lr.schedules.decay import Constant
 from keras_lr.schedules.fields import Part, Periods, Rate, Steps
@@ -14,10 +14,10 @@ from keras_lr.schedules.interpolation import PiecewiseCosine
 from keras_lr.schedules.keras_schedules import ExponentialDecay
 
 
-class Recipe(Schedule):
+class Recipe(Named):
     """The base of schedules that stand for a composition, which `expand()` returns.
 
-    Percentages in a recipe are of its own length, rounded to whole updates.
+    A percentage in a recipe is of the recipe's own length, rounded to whole updates.
 
     >>> from keras_lr.schedules import LinearToZero
     >>> LinearToZero(0.1, 1000, warmup="10%").expand()
@@ -28,10 +28,8 @@ class Recipe(Schedule):
         """Returns the composition that the recipe stands for."""
         raise NotImplementedError(f"{type(self).__name__} must define `expand(self)`.")
 
-    def check(self):
-        # Expanded early, for `torch.compile`, but not before the run's length is known.
-        if not any(fields.durations_in(self)):
-            object.__setattr__(self, "_expanded", self.expand())
+    def prepare(self):
+        return {"_expanded": self.expand()}
 
     def rate(self, t, xp):
         return self._expanded.rate(t, xp)
@@ -44,14 +42,14 @@ class Recipe(Schedule):
         return self._expanded.marks(last)
 
     def _updates(self, *names, total, spare=1):
-        """Returns parts in updates; raises unless they leave `spare` updates of the total."""
+        """Returns parts in updates; raises unless they leave `spare` of the total."""
         values = [getattr(self, name) for name in names]
         updates = [v.rounded(total) if isinstance(v, durations.Share) else v for v in values]
         if sum(updates) > total - spare:
             together = " and ".join(f"`{name}`" for name in names)
             given = ", ".join(f"{name}={value!r}" for name, value in zip(names, values))
             raise ValueError(
-                f"{together} must leave {spare} or more of the {total} updates. Received: {given}"
+                f"{together} must leave at least {spare} of the {total} updates. Received: {given}"
             )
         return updates
 
@@ -61,10 +59,10 @@ def _cosine(peak, steps, end=0.0):
 
 
 class LinearToZero(Recipe):
-    """The default we recommend: a short warmup, then straight to 0 at `total_steps`.
+    """The default we recommend: a short warmup, then a straight line to 0 at `total_steps`.
 
-    `LinearDecay(peak, total_steps - W).with_warmup(W)`, W = `warmup` in updates: number, duration
-    or percentage of `total_steps` (arXiv 2310.07831, 2502.15938).
+    `LinearDecay(peak, total_steps - W).with_warmup(W)`, where W is `warmup` in updates: a number,
+    a duration or a percentage of `total_steps` (arXiv 2310.07831, 2502.15938).
 
     >>> from keras_lr.schedules import LinearToZero
     >>> LinearToZero(1.0, 6, warmup=2).rates(7).tolist()
@@ -83,8 +81,9 @@ class LinearToZero(Recipe):
 class WarmupCosine(Recipe):
     """A warmup, then a half cosine to `end_learning_rate` at `total_steps` (arXiv 1608.03983).
 
-    `PiecewiseCosine([0, total_steps - W], [peak, end_learning_rate]).with_warmup(W)`, W = `warmup`
-    in updates. Keras' `CosineDecay` counts its warmup besides `decay_steps`; here all is within.
+    `PiecewiseCosine([0, total_steps - W], [peak, end_learning_rate]).with_warmup(W)`, where W is
+    `warmup` in updates. `total_steps` includes the warmup; `decay_steps` of Keras' `CosineDecay`
+    does not.
 
     >>> from keras_lr.schedules import WarmupCosine
     >>> WarmupCosine(1.0, 6, warmup=2).rates(7).round(4).tolist()
@@ -115,10 +114,10 @@ _ANNEALING = {
 class WarmupStableDecay(Recipe):
     """A warmup, the peak for most of the run, then an annealing (arXiv 2404.06395, 2405.18392).
 
-    `Constant(peak).with_warmup(W).then(annealing, at=total_steps - D)`, W and D = `warmup` and
-    `decay` in updates. `shape` of the annealing over D updates: "sqrt" (`SqrtDecay`), "linear",
-    "cosine", or "exponential" with rates above 0. Any checkpoint of the stable part can be
-    annealed later: the length of the run need not be known before.
+    `Constant(peak).with_warmup(W).then(annealing, at=total_steps - D)`, where W and D are `warmup`
+    and `decay` in updates. `shape` is that of the annealing: "sqrt" (`SqrtDecay`), "linear",
+    "cosine", or "exponential", which needs rates above 0. You can anneal from any checkpoint of
+    the stable part, so the length of the run need not be known in advance.
 
     >>> from keras_lr.schedules import WarmupStableDecay
     >>> WarmupStableDecay(1.0, 8, warmup=2, decay=4).rates(9).round(4).tolist()
@@ -134,9 +133,8 @@ class WarmupStableDecay(Recipe):
 
     def check(self):
         if self.shape == "exponential" and not (self.peak > 0 and self.end_learning_rate > 0):
-            required = "> 0, as `peak`, for an exponential annealing"
+            required = "> 0, and `peak` too, for an exponential annealing"
             checks.refuse("end_learning_rate", required, self.end_learning_rate)
-        super().check()
 
     def expand(self):
         total = self.total_steps
@@ -151,8 +149,8 @@ class WarmupStableDecay(Recipe):
 class FlatCosine(Recipe):
     """The peak for `flat` updates, then a half cosine to 0 at `total_steps`.
 
-    `Constant(peak).then(PiecewiseCosine([0, total_steps - F], [peak, 0.0]), at=F)`, F = `flat` in
-    updates; without a warmup (fastai's flat-cos).
+    `Constant(peak).then(PiecewiseCosine([0, total_steps - F], [peak, 0.0]), at=F)`, where F is
+    `flat` in updates; no warmup (fastai's flat-cos).
 
     >>> from keras_lr.schedules import FlatCosine
     >>> FlatCosine(1.0, 8, flat="50%").rates(9).round(4).tolist()
@@ -172,8 +170,8 @@ class WarmRestarts(Recipe):
     """SGDR with given periods: a half cosine from `peak` in each (arXiv 1608.03983).
 
     `periods` are the lengths of the cycles in updates; after the last, `end_learning_rate` is
-    held. `warmup` (percentages are of all periods) happens once and is a part of the first period.
-    For cycles without end see `CosineDecayRestarts` and `Repeat`.
+    held. `warmup` happens once, within the first period; a percentage is of all periods together.
+    For endless cycles see `CosineDecayRestarts` and `Repeat`.
 
     >>> from keras_lr.schedules import WarmRestarts
     >>> WarmRestarts(1.0, [2, 4]).rates(7).round(4).tolist()

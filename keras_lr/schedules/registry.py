@@ -1,58 +1,46 @@
-"""Schedules by name, by config, or as they are."""
+"""Schedules by name and by config."""
 
-import functools
-import inspect
 import re
 
 import keras
 
 from keras_lr import checks
-from keras_lr.schedules.base import Schedule
-from keras_lr.schedules.function import as_schedule
+from keras_lr.schedules.base import DEFINED, Schedule
+from keras_lr.schedules.coerce import as_schedule
 from keras_lr.schedules.importers import optax, torch, transformers
 from keras_lr.schedules.importers.shared import call, close_to
 
-# What people type who come from elsewhere, beside the names that follow from the classes'.
+# What users of Keras, PyTorch and Transformers type, besides the names that follow from classes'.
 _ALIASES = {
-    "1cycle": "OneCycle",
-    "clr": "CyclicalLearningRate",
-    "cosine_annealing": "CosineDecay",
-    "cosine_restarts": "CosineDecayRestarts",
     "cosine_with_restarts": "CosineDecayRestarts",
-    "cosine_with_warmup": "WarmupCosine",
-    "cyclic": "CyclicalLearningRate",
-    "cyclical": "CyclicalLearningRate",
     "CyclicLR": "CyclicalLearningRate",
-    "exp": "ExponentialDecay",
-    "htd": "TanhDecay",
     "inverse_sqrt": "InverseSquareRootDecay",
     "LambdaLR": "LambdaDecay",
-    "linear_with_warmup": "LinearToZero",
-    "log_uniform": "RandomLogUniform",
-    "multistep": "MultiStepDecay",
     "MultiStepLR": "MultiStepDecay",
-    "natural_exp": "NaturalExponentialDecay",
-    "onecycle": "OneCycle",
-    "poly": "PolynomialDecay",
-    "rsqrt": "InverseSquareRootDecay",
     "sgdr": "CosineDecayRestarts",
     "StepLR": "StepDecay",
-    "stlr": "SlantedTriangular",
-    "transformer": "NoamDecay",
-    "trapezoidal": "WarmupStableDecay",
-    "uniform": "RandomUniform",
     "wsd": "WarmupStableDecay",
 }
+# Aliases of version 0.1.0, each with the name to write instead.
+_FORMER = {
+    "1cycle": "one_cycle", "clr": "cyclical_learning_rate", "cosine_annealing": "cosine",
+    "cosine_restarts": "cosine_decay_restarts", "cosine_with_warmup": "warmup_cosine",
+    "cyclic": "cyclical_learning_rate", "cyclical": "cyclical_learning_rate", "exp": "exponential",
+    "htd": "tanh", "linear_with_warmup": "linear_to_zero", "log_uniform": "random_log_uniform",
+    "multistep": "multi_step", "natural_exp": "natural_exponential", "onecycle": "one_cycle",
+    "poly": "polynomial", "rsqrt": "inverse_square_root", "stlr": "slanted_triangular",
+    "transformer": "noam", "trapezoidal": "warmup_stable", "uniform": "random_uniform",
+}  # fmt: skip
 _FRAMEWORKS = {"from_torch": torch, "from_optax": optax, "from_transformers": transformers}
 
 
-def get(identifier, **arguments):
-    """Returns a schedule by its name, from its config, or as one of ours if it is one already.
+def get(identifier, **arguments) -> Schedule:
+    """Returns the schedule of a name, a config, or anything that can be a schedule.
 
-    A name is a class name of this package, its snake_case, that without `_decay`, or an alias:
-    `names()` has all. It stands for that class, with our arguments and our conventions, whoever
-    else uses the name: "linear" ends at 0 at `decay_steps`, "polynomial" at Keras' 0.0001,
-    "cosine" is held after `decay_steps`, "sgdr" doubles its cycles. For another framework's own
+    A name is the name of a class, its snake_case, with or without `_decay`, or an alias; `names()`
+    lists them all. It stands for our class, with our arguments and conventions, even where another
+    framework uses the same name: "linear" ends at 0 at `decay_steps`, "polynomial" at Keras'
+    0.0001, "cosine" is held after `decay_steps`, "sgdr" doubles its cycles. For another framework's
     arguments and conventions see `from_torch`, `from_optax` and `from_transformers`.
 
     >>> from keras_lr import schedules
@@ -64,9 +52,10 @@ def get(identifier, **arguments):
     >>> schedules.get(0.1)
     Constant(0.1)
 
-    A config is what `serialize` or Keras gives, or `class_name`, any name, with `config`, its
-    arguments. A schedule of ours is returned as it is; Keras' own, functions of the step and
-    numbers become ours. Raises ValueError for anything else, and for arguments without a name.
+    A config is what `serialize` or Keras returns, or a dictionary of `class_name`, any name, and
+    `config`, its arguments. A schedule of ours is returned as it is; Keras' own, functions of the
+    step and numbers are converted. Raises ValueError for anything else, and for arguments without
+    a name.
     """
     if isinstance(identifier, str):
         return _built(identifier, arguments)
@@ -86,11 +75,11 @@ def names():
     >>> [name for name, class_name in schedules.names().items() if class_name == "StepDecay"]
     ['StepDecay', 'StepLR', 'step', 'step_decay']
     """
-    return {name: _classes()[name].__name__ for name in sorted(_classes())}
+    return {name: _CLASSES[name].__name__ for name in sorted(_CLASSES)}
 
 
 def serialize(schedule):
-    """Returns a schedule as Keras' saving does: a dictionary, ready for JSON.
+    """Returns a schedule as a dictionary, ready for JSON, in the form of Keras.
 
     >>> from keras_lr import schedules
     >>> config = schedules.serialize(schedules.LinearDecay(0.1, 90))
@@ -100,12 +89,12 @@ def serialize(schedule):
     return keras.saving.serialize_keras_object(as_schedule("schedule", schedule))
 
 
-def deserialize(config, custom_objects=None):
-    """Returns the schedule of a config that `serialize`, or Keras, made of one.
+def deserialize(config, custom_objects=None) -> Schedule:
+    """Returns the schedule of a config that `serialize`, or Keras, returned.
 
-    Where a config, or one inside it, has no `module`, `class_name` may be any name of ours.
-    `custom_objects` names classes and functions that are not registered with Keras. Raises
-    ValueError for what is no schedule's config; lambdas are not loaded in Keras' safe mode.
+    In a config without `module`, at any depth, `class_name` may be any of our names.
+    `custom_objects` has the classes and functions that are not registered with Keras. Raises
+    ValueError for other configs; Keras' safe mode does not load lambdas.
     """
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         checks.refuse("config", "a dictionary with class_name and config", config)
@@ -114,7 +103,7 @@ def deserialize(config, custom_objects=None):
     try:
         revived = keras.saving.deserialize_keras_object(_located(config), custom_objects)
     except TypeError as error:
-        # Keras says what was wrong at the end of a page about something else.
+        # Keras says what was wrong at the end of a long message.
         reason = str(error).rpartition("Exception encountered: ")[2]
         required = f"one that fits its class, but {reason}".rstrip(".")
         raise ValueError(f"`config` must be {required}. Received: config={config!r}") from error
@@ -122,13 +111,13 @@ def deserialize(config, custom_objects=None):
 
 
 def _located(config):
-    """Returns a config in which names of ours without a module say where their class is."""
+    """Returns a config in which our names without a module say where their class is."""
     if isinstance(config, list):
         return [_located(entry) for entry in config]
     if not isinstance(config, dict):
         return config
     config = {key: _located(value) for key, value in config.items()}
-    found = None if "module" in config else _classes().get(config.get("class_name"))
+    found = None if "module" in config else _CLASSES.get(config.get("class_name"))
     if found is None:
         return config
     registered = keras.saving.get_registered_name(found)
@@ -147,15 +136,17 @@ def _built(name, arguments):
 
 
 def _class_of(name):
-    if name in _classes():
-        return _classes()[name]
-    close = ", ".join(map(repr, close_to(name, _classes())))
-    known = "one of `keras_lr.schedules.names()`" + (f" (did you mean {close}?)" if close else "")
+    if name in _CLASSES:
+        return _CLASSES[name]
+    close = [_FORMER[name]] if name in _FORMER else close_to(name, _CLASSES)
+    known = "one of `keras_lr.schedules.names()`" + (
+        f" (did you mean {', '.join(map(repr, close))}?)" if close else ""
+    )
     checks.refuse("identifier", "; ".join([known, *_elsewhere(name)]), name)
 
 
 def _elsewhere(name):
-    """Returns where a name goes with the arguments of another framework, in words."""
+    """Returns hints: which translation takes a name with its framework's own arguments."""
     return [
         f"see `{translate}({name!r}, …)` for that framework's own arguments"
         for translate, framework in _FRAMEWORKS.items()
@@ -163,12 +154,9 @@ def _elsewhere(name):
     ]
 
 
-@functools.cache
-def _classes():
+def _by_name(defined):
     """Returns the public classes of the package by each of their names."""
-    from keras_lr import schedules
-
-    public = [c for c in vars(schedules).values() if inspect.isclass(c) and issubclass(c, Schedule)]
+    public = [c for c in defined if not c.__name__.startswith("_")]
     classes = {}
     for schedule in public:
         # What other schedules derive from has no formula of its own.
@@ -178,3 +166,7 @@ def _classes():
         for name in (schedule.__name__, snake, snake.removesuffix("_decay")):
             classes[name] = schedule
     return classes | {alias: classes[name] for alias, name in _ALIASES.items()}
+
+
+# Taken when the package is imported, after its last class: a class of a user is not a name.
+_CLASSES = _by_name(DEFINED)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from keras_lr.plotting import plot_schedules
+from keras_lr import plot_schedules, plotting
 from keras_lr.schedules import (
     Constant,
     CosineDecay,
@@ -158,6 +158,12 @@ def test_what_is_a_schedule_elsewhere_is_one_here(ax):
     np.testing.assert_array_equal(curve(ax, 0)[1], COSINE.rates(101))
     np.testing.assert_allclose(curve(ax, 1)[1], 0.1 / (1 + np.arange(101)), rtol=1e-6)
     np.testing.assert_array_equal(curve(ax, 2)[1], np.full(101, 0.05))
+
+
+def test_plotting_itself_takes_schedules_of_ours_only(ax):
+    assert plotting.plot_schedules([COSINE], 9, ax=ax) is ax
+    with pytest.raises(ValueError, match=r"\[0\]` must be one of keras_lr \(`keras_lr.plot_"):
+        plotting.plot_schedules(lambda step: 0.1, 9)
 
 
 def test_a_schedule_alone_needs_no_list(ax):

@@ -99,27 +99,27 @@ def test_marks():
     [
         (lambda: s.LinearToZero(0.1, 0), "`total_steps` must be .*> 0.*Received: total_steps=0"),
         (lambda: s.LinearToZero(-0.1, 9), "`peak` must be .*>= 0. Received: peak=-0.1"),
-        (lambda: s.LinearToZero(0.1, 9, 9), "`warmup` must leave 1 or more of the 9.*warmup=9"),
-        (lambda: s.LinearToZero(0.1, 9, "100%"), "`warmup` must leave 1 or more.*warmup='100%'"),
+        (lambda: s.LinearToZero(0.1, 9, 9), "`warmup` must leave at least 1 of the 9.*warmup=9"),
+        (lambda: s.LinearToZero(0.1, 9, "100%"), "`warmup` must leave at least 1.*warmup='100%'"),
         (lambda: s.LinearToZero(0.1, 9, -1), "`warmup` must be .*>= 0.*Received: warmup=-1"),
         (lambda: s.LinearToZero(0.1, 9, "x"), "`warmup` must be .*Received: warmup='x'"),
         (
             lambda: s.WarmupStableDecay(0.1, 100, "50%", "60%"),
-            "`warmup` and `decay` must leave 0 or more of the 100 updates. "
+            "`warmup` and `decay` must leave at least 0 of the 100 updates. "
             "Received: warmup='50%', decay='60%'",
         ),
         (lambda: s.WarmupStableDecay(0.1, 100, shape="bent"), "`shape` must be one of 'sqrt'"),
         (
             lambda: s.WarmupStableDecay(0.1, 100, shape="exponential"),
-            "`end_learning_rate` must be > 0, as `peak`, for an exponential.*Received",
+            "`end_learning_rate` must be > 0, and `peak` too, for an exponential.*Received",
         ),
-        (lambda: s.FlatCosine(0.1, 100, 100), "`flat` must leave 1 or more of the 100.*flat=100"),
+        (lambda: s.FlatCosine(0.1, 100, 100), "`flat` must leave at least 1 of the 100.*flat=100"),
         (lambda: s.WarmRestarts(0.1, []), "`periods` must be a list of 1 or more. Received"),
         (lambda: s.WarmRestarts(0.1, [10, 0]), r"`periods\[1\]` must be .*> 0.*Received"),
         (lambda: s.WarmRestarts(0.1, 10), "`periods` must be a list.*Received: periods=10"),
         (
             lambda: s.WarmRestarts(0.1, [10, 50], warmup=10),
-            "`warmup` must leave 51 or more of the 60 updates. Received: warmup=10",
+            "`warmup` must leave at least 51 of the 60 updates. Received: warmup=10",
         ),
     ],
 )
@@ -130,5 +130,5 @@ def test_bad_arguments(build, says):
 
 def test_parts_that_do_not_fit_are_refused_when_the_length_is_known():
     recipe = s.LinearToZero(0.1, "100%", warmup="2 epochs")
-    with pytest.raises(ValueError, match="`warmup` must leave 1 or more of the 20 updates"):
+    with pytest.raises(ValueError, match="`warmup` must leave at least 1 of the 20 updates"):
         recipe.resolve(2, steps_per_epoch=10)

@@ -1,18 +1,18 @@
-"""Optax' schedules, by its function names and arguments."""
+"""Optax's schedules, by the names and arguments of its functions."""
 
 import itertools
 
 from keras_lr import checks
 from keras_lr.schedules.annealing import LinearDecay
+from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.decay import Constant
 from keras_lr.schedules.function import Tabulated
-from keras_lr.schedules.importers.parts import cosine, in_turn, warmed_up
-from keras_lr.schedules.importers.shared import WHOLE, call, find
+from keras_lr.schedules.importers.shared import WHOLE, call, cosine, find, in_turn, warmed_up
 from keras_lr.schedules.interpolation import PiecewiseCosine, PiecewiseLinear
 from keras_lr.schedules.keras_schedules import ExponentialDecay, PolynomialDecay
 
 
-def from_optax(name, **arguments):
+def from_optax(name, **arguments) -> Schedule:
     """Returns the schedule that the function `optax.<name>` builds from these arguments.
 
     >>> from keras_lr.schedules import from_optax
@@ -22,13 +22,13 @@ def from_optax(name, **arguments):
     >>> from_optax("warmup_cosine_decay_schedule", **arguments).rates(7).round(4).tolist()
     [0.0, 0.5, 1.0, 0.8536, 0.5, 0.1464, 0.0]
 
-    Conventions: a warmup climbs by t / warmup_steps, so that its first update is at `init_value`;
-    `decay_steps` includes the warmup, where Keras' own does not; boundaries take effect at t >= b;
-    end values are held. `join_schedules` takes schedules, ours or functions of the step. A cosine
-    with an `exponent` other than 1 becomes a table of decay_steps + 1 rates.
+    Conventions: a warmup climbs by t / warmup_steps, so its first update has `init_value`;
+    `decay_steps` includes the warmup (Keras' own does not); boundaries take effect at t >= b; end
+    values are held. `join_schedules` takes our schedules or functions of the step. A cosine with
+    an `exponent` other than 1 becomes a table of decay_steps + 1 rates.
 
-    Raises ValueError for other names and arguments, also where Optax only logs that it falls back
-    to a constant: for transition_steps <= 0, transition_begin < 0 and decay_rate = 0.
+    Raises ValueError for other names and arguments, and also where Optax only logs that it falls
+    back to a constant: for transition_steps <= 0, transition_begin < 0 and decay_rate = 0.
     """
     return call("from_optax", name, find("name", name, TRANSLATIONS, REFUSALS), arguments)
 
@@ -68,10 +68,10 @@ def _cosine(init_value, decay_steps, alpha=0.0, exponent=1.0):
 
 
 def _points(init_value, boundaries_and_scales):
-    """Returns the rate that is reached at each boundary: scales multiply up."""
+    """Returns the rate at each boundary: the product of all scales up to there."""
     scales = dict(sorted((boundaries_and_scales or {}).items()))
     values = itertools.accumulate(scales.values(), lambda a, b: a * b, initial=init_value)
-    # Begun with 0, so that a boundary there replaces the initial rate, as in Optax.
+    # Starts with 0, so that a boundary at 0 replaces the initial rate, as in Optax.
     return dict(zip([0, *scales], values))
 
 

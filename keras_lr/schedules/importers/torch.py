@@ -2,19 +2,17 @@
 
 import collections
 import functools
-import inspect
 import itertools
 import operator
 from fractions import Fraction
 
 from keras_lr import checks
 from keras_lr.schedules.annealing import LinearDecay
+from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.cyclic import CyclicalLearningRate, Repeat
 from keras_lr.schedules.decay import Constant, MultiStepDecay, StepDecay
 from keras_lr.schedules.function import LambdaDecay, Tabulated
-from keras_lr.schedules.importers.live import arguments_of, initial_rate, is_scheduler
-from keras_lr.schedules.importers.parts import in_turn
-from keras_lr.schedules.importers.shared import call, find
+from keras_lr.schedules.importers.shared import call, find, in_turn
 from keras_lr.schedules.interpolation import PiecewiseCosine, PiecewiseLinear
 from keras_lr.schedules.keras_schedules import (
     CosineDecay,
@@ -24,17 +22,17 @@ from keras_lr.schedules.keras_schedules import (
 )
 
 _COUNT = checks.Number(minimum=1, integer=True)
-# OneCycleLR and CyclicLR overwrite the optimizer's rate with their own.
+# These overwrite the optimizer's rate with their own.
 _OWN_RATES = ("OneCycleLR", "CyclicLR")
 
 
-def from_torch(scheduler, learning_rate=None, **arguments):
-    """Returns the schedule of a PyTorch scheduler: a name with arguments, or the object itself.
+def from_torch(scheduler, learning_rate=None, **arguments) -> Schedule:
+    """Returns the schedule of a PyTorch scheduler, given by its name or class and its arguments.
 
-    `scheduler` is a class name of `torch.optim.lr_scheduler` and `arguments` that class' own,
-    with its defaults; `learning_rate` is the rate of the optimizer (`OneCycleLR` and `CyclicLR`
-    set their own). Or it is a scheduler object, whose rate and arguments are read; what is given
-    beside it replaces them. The result starts at update 0, however far the object has got.
+    `scheduler` is a class of `torch.optim.lr_scheduler` or the name of one; `arguments` are that
+    class's own, with its defaults. `learning_rate` is the optimizer's rate (`OneCycleLR` and
+    `CyclicLR` have their own). `schedulers`, of a `SequentialLR` or a `ChainedScheduler`, are pairs
+    of a name or class and a dictionary of arguments.
 
     >>> from keras_lr.schedules import from_torch
     >>> from_torch("StepLR", 0.1, step_size=30)
@@ -45,40 +43,41 @@ def from_torch(scheduler, learning_rate=None, **arguments):
     >>> from_torch("SequentialLR", 1.0, schedulers=pieces, milestones=[2]).rates(5).tolist()
     [0.5, 0.75, 1.0, 0.8, 0.6]
 
-    Conventions: t counts the calls of `scheduler.step()`; where you make one per epoch, write
-    `.stretch(n).hold(n)` behind it, n updates per epoch. The rate at t is PyTorch's after t calls,
-    for ever, with four exceptions: `OneCycleLR` reaches its end at `total_steps - 1` and is held
-    there (PyTorch raises at `total_steps + 1`); in a `ChainedScheduler`, a cosine is held at 0
-    after `T_max` (PyTorch forgets the other factors there); a table ends with `total_steps`; and
-    PyTorch's recursions drift by rounding, where these are exact: up to 4e-12 of the peak was
-    measured in 10 000 updates. Only the rate is translated: `cycle_momentum` is not.
+    Conventions: t counts the calls of `scheduler.step()`. If you call it once per epoch of n
+    updates, append `.stretch(n).hold(n)`. The rate at t is PyTorch's after t calls, with four
+    exceptions: `OneCycleLR` reaches its end at `total_steps - 1` and holds it (PyTorch raises at
+    `total_steps + 1`); in a `ChainedScheduler`, a cosine is held at 0 after `T_max` (PyTorch then
+    forgets the other factors); a table ends at `total_steps`; and PyTorch's recursions accumulate
+    rounding errors, while these formulas are exact. Only the rate is translated, not
+    `cycle_momentum`.
 
-    `LambdaLR` is called with t as a float; with `total_steps=n`, a table of its first n values is
-    taken instead, which any function allows and which can be saved. `MultiplicativeLR`, a product
-    of all factors before, is always a table and needs `total_steps`. `schedulers` are objects or
-    pairs of name and arguments.
+    The function of a `LambdaLR` is called with t as a float. With `total_steps=n` the result is a
+    table of its first n values: then any Python function will do, and the schedule can be saved.
+    `MultiplicativeLR`, a product of all factors so far, is always a table and needs `total_steps`.
 
-    Raises ValueError for other names and arguments, and for what has no rate of its own:
-    `ReduceLROnPlateau` is `keras_lr.callbacks.ReduceLROnPlateau`, `SWALR` starts at the rate it
-    finds.
+    Raises ValueError for other names and arguments, for a scheduler object, whose arguments are
+    not public, and for what has no rate of its own: for `ReduceLROnPlateau` see
+    `keras_lr.callbacks.ReduceLROnPlateau`; `SWALR` starts at the rate it finds.
     """
-    if is_scheduler(scheduler):
-        if learning_rate is None:
-            learning_rate = initial_rate(scheduler)
-        scheduler, found = _entry("scheduler", scheduler)
-        arguments = {**found, **arguments}
-    return _translate(scheduler, arguments, learning_rate)
+    return _translate(_name("scheduler", scheduler), arguments, learning_rate)
+
+
+def _name(argument, scheduler):
+    """Returns the name of a class; raises ValueError, with what to write, for a live object."""
+    if isinstance(scheduler, type):
+        return scheduler.__name__
+    name = type(scheduler).__name__
+    if name in TRANSLATIONS:
+        write = f"write from_torch({name!r}, learning_rate, …) with the arguments it was built from"
+        checks.refuse(argument, f"a name or a class: {write}", scheduler)
+    return name if name in REFUSALS else scheduler
 
 
 def _entry(argument, value):
-    """Returns name and arguments of a scheduler given as an object or as that pair."""
-    if is_scheduler(value):
-        name = type(value).__name__
-        build = find(argument, name, TRANSLATIONS, REFUSALS)
-        return name, arguments_of(value, inspect.signature(build).parameters)
+    """Returns a piece of a composition as a pair of a name and a dictionary of arguments."""
     if not isinstance(value, (list, tuple)) or len(value) != 2 or not isinstance(value[1], dict):
-        checks.refuse(argument, "a scheduler object or a pair (name, arguments)", value)
-    return tuple(value)
+        checks.refuse(argument, "a pair such as ('StepLR', {'step_size': 30})", value)
+    return _name(argument, value[0]), value[1]
 
 
 def _translate(name, arguments, learning_rate, translations=None):
@@ -106,7 +105,7 @@ def _step(rate, step_size, gamma=0.1):
 
 def _multi_step(rate, milestones, gamma=0.1):
     times = collections.Counter(milestones)
-    # A milestone that is given n times counts n times: a decay for each repetition.
+    # A milestone that is given n times decays n times: one factor for each repetition.
     repetitions = range(max(times.values(), default=0))
     levels = [sorted(m for m in times if times[m] > n) for n in repetitions]
     decays = [MultiStepDecay(1.0 if n else rate, level, gamma) for n, level in enumerate(levels)]
@@ -174,14 +173,14 @@ def _one_cycle(
     peak = checks.RATE("max_lr", max_lr)
     low = peak / checks.POSITIVE("div_factor", div_factor)
     end = low / checks.POSITIVE("final_div_factor", final_div_factor)
-    # A phase may end between two updates: the clock is sped up until all end at whole ticks.
+    # A phase may end between two updates: run the clock faster, so that all end at whole ticks.
     share = Fraction(checks.Number(minimum=0, maximum=1)("pct_start", pct_start))
     share = share.limit_denominator(2**30 // _COUNT("total_steps", total_steps))
     up, last = share * total_steps - 1, total_steps - 1
     points = [(0, low), (up, peak), *[(2 * up, low)] * bool(three_phase), (last, end)]
     times = [int(time * up.denominator) for time, _ in points]
     if any(b <= a for a, b in zip(times, times[1:])):
-        required = f"such that each phase ends after the one before, of {total_steps} updates"
+        required = f"such that each phase of the {total_steps} updates ends after the one before"
         checks.refuse("pct_start", required, pct_start)
     schedule = curve(times, [rate for _, rate in points])
     return schedule if up.denominator == 1 else schedule.stretch(1 / up.denominator)
@@ -191,7 +190,7 @@ def _sequential(rate, schedulers, milestones):
     pieces = checks.sequence("schedulers", schedulers, _entry)
     for i, (name, _) in enumerate(pieces):
         if name in (_NOT_LATER if i else _NOT_FIRST):
-            required = "one that neither finds nor leaves a changed rate: join it by `.then(…)`"
+            required = "one that neither needs nor leaves a changed rate: join it with `.then(…)`"
             checks.refuse(f"schedulers[{i}]", required, name)
     return in_turn([_translate(*piece, rate) for piece in pieces], milestones)
 
@@ -224,18 +223,18 @@ TRANSLATIONS = {
     "SequentialLR": _sequential,
     "ChainedScheduler": _chained,
 }
-# In a SequentialLR, compositions are stepped once too often, OneCycleLR and a CyclicLR in front
-# overwrite the rate that others start from, and MultiplicativeLR goes on from where it is.
+# In a SequentialLR, PyTorch steps compositions once too often; OneCycleLR, and CyclicLR in front,
+# overwrite the rate that the others start from; MultiplicativeLR goes on from the rate it finds.
 _NOT_FIRST = ("SequentialLR", "ChainedScheduler", "OneCycleLR", "CyclicLR")
 _NOT_LATER = ("SequentialLR", "ChainedScheduler", "OneCycleLR", "MultiplicativeLR")
-# Those that multiply the rate they find, whatever it is; the others overwrite it.
+# These multiply the rate that they find; the others overwrite it.
 _MULTIPLYING = ("MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR")
 _MULTIPLYING += ("ExponentialLR", "PolynomialLR")
 _FACTORS = {name: TRANSLATIONS[name] for name in _MULTIPLYING}
 _FACTORS["CosineAnnealingLR"] = _falling_cosine
 REFUSALS = {
     "ReduceLROnPlateau": (
-        "`ReduceLROnPlateau` follows a metric and is no function of time: use the callback "
+        "`ReduceLROnPlateau` follows a metric, so it is not a function of time: use the callback "
         "`keras_lr.callbacks.ReduceLROnPlateau`."
     ),
     "SWALR": (

@@ -1,25 +1,25 @@
-"""Hugging Face Transformers' schedules, by the names of its `get_scheduler`."""
+"""The schedules of Hugging Face Transformers, by the names of its `get_scheduler`."""
 
 import functools
 from fractions import Fraction
 
 from keras_lr import checks
 from keras_lr.schedules.annealing import KDecay, LinearDecay, SqrtDecay
+from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.cyclic import Repeat
 from keras_lr.schedules.decay import Constant, InverseSquareRootDecay
-from keras_lr.schedules.importers.parts import cosine, warmed_up
-from keras_lr.schedules.importers.shared import WHOLE, call, find
+from keras_lr.schedules.importers.shared import WHOLE, call, cosine, find, warmed_up
 from keras_lr.schedules.interpolation import PiecewiseCosine
 from keras_lr.schedules.keras_schedules import CosineDecayRestarts, PolynomialDecay
 
 
 def from_transformers(
     name, learning_rate, num_warmup_steps=0, num_training_steps=None, **arguments
-):
-    """Returns the schedule that Transformers' `get_scheduler` makes of a name.
+) -> Schedule:
+    """Returns the schedule that `get_scheduler` of Transformers builds for a name.
 
-    `name` is a `lr_scheduler_type`, `arguments` are its `lr_scheduler_kwargs`; as there, the
-    step counts are passed over by the schedules that do not need them.
+    `name` is an `lr_scheduler_type` and `arguments` are its `lr_scheduler_kwargs`. As there,
+    schedules that do not need the numbers of steps ignore them.
 
     >>> from keras_lr.schedules import from_transformers
     >>> from_transformers("linear", 1.0, 2, 6).rates(7).tolist()
@@ -27,12 +27,12 @@ def from_transformers(
     >>> from_transformers("constant_with_warmup", 0.1, 100)
     LinearDecay(0.0, 100, end_learning_rate=0.1)
 
-    Conventions: a warmup climbs by t / num_warmup_steps, so that the first update has rate 0;
+    Conventions: a warmup climbs by t / num_warmup_steps, so the first update has rate 0;
     `num_training_steps` includes the warmup. The rate at t is that of Transformers for every t,
-    with one exception: after `num_training_steps` the end is held, where three of its cosines
-    ("cosine", "cosine_with_min_lr", "cosine_warmup_with_min_lr") go on swinging. The last of them
-    is one update ahead there, in its warmup and at its end. "warmup_stable_decay" climbs from
-    `min_lr_ratio` of the rate.
+    with one exception: after `num_training_steps` the end is held, whereas three of its cosines
+    ("cosine", "cosine_with_min_lr", "cosine_warmup_with_min_lr") rise again. The last of these is
+    one update ahead, in its warmup and at its end, here as there. "warmup_stable_decay" climbs
+    from `min_lr_ratio` of the rate.
 
     Raises ValueError for other names and arguments, and for "reduce_lr_on_plateau" and "greedy",
     which follow a metric: see `keras_lr.callbacks`.
@@ -89,7 +89,7 @@ def _restarts(rate, steps, num_cycles=1):
     count = checks.Number(minimum=1, integer=True)("num_cycles", num_cycles)
     cycle = Fraction(steps, count)
     cycles = CosineDecayRestarts(rate, float(cycle), t_mul=1.0)
-    # Cycles of 12.5 updates begin at a whole update only every 25: that one is counted exactly.
+    # Every second cycle of 12.5 updates begins at a whole update: repeat those 25, exactly.
     cycles = cycles if cycle.denominator == 1 else Repeat(cycles, cycle.numerator)
     return cycles.then(Constant(0.0), steps)
 
@@ -116,7 +116,7 @@ def _cosine_ahead(
     min_lr_rate=None,
     warmup_lr_rate=None,
 ):
-    # Both clocks are one update ahead there, so without a warmup it never is at its peak.
+    # Both clocks are one update ahead, so without a warmup the peak is never reached.
     least = 1 if warmup_lr_rate is None else 2
     checks.Number(minimum=least, integer=True)("num_warmup_steps", warmup)
     steps = _after_warmup(warmup, total)
@@ -177,11 +177,11 @@ _OTHERS = {
 TRANSLATIONS = {**_DECAYS, **_OTHERS}
 REFUSALS = {
     "reduce_lr_on_plateau": (
-        "`reduce_lr_on_plateau` follows a metric and is no function of time: use the callback "
-        "`keras_lr.callbacks.ReduceLROnPlateau`."
+        "`reduce_lr_on_plateau` follows a metric, so it is not a function of time: use the "
+        "callback `keras_lr.callbacks.ReduceLROnPlateau`."
     ),
     "greedy": (
-        "`greedy` follows the loss and is no function of time: use a callback, such as "
-        "`keras_lr.callbacks.ReduceLROnPlateau`."
+        "`greedy` follows the loss, so it is not a function of time: use the callback "
+        "`keras_lr.callbacks.GreedyLR`."
     ),
 }

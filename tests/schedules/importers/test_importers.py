@@ -120,9 +120,9 @@ def transformers_error(match, name, learning_rate=0.1, *counts, **arguments):
 
 
 def test_transformers_refusals():
-    plateau = "follows a metric .* `keras_lr.callbacks.ReduceLROnPlateau`"
+    plateau = "follows a metric, .* `keras_lr.callbacks.ReduceLROnPlateau`"
     transformers_error(plateau, "reduce_lr_on_plateau")
-    transformers_error("follows the loss .* name='greedy'", "greedy")
+    transformers_error("follows the loss, .* name='greedy'", "greedy")
     transformers_error("`name` must be one of constant, .* name='cosinus'", "cosinus")
     transformers_error("`learning_rate` must be .* > 0", "constant", 0.0)
     transformers_error("`num_warmup_steps` must be an integer >= 0", "linear", 0.1, -1, 100)

@@ -142,15 +142,6 @@ def test_by_name(call):
     assert_same(ours(call), theirs(call))
 
 
-# Among several schedulers, an object has no place for `total_steps`.
-@pytest.mark.parametrize("call", [case for case in CASES if "[Multiplicative" not in case])
-def test_from_the_object(call):
-    scheduler, more = theirs(call), beside(call)
-    before = from_torch(scheduler, **more)
-    assert_same(before, scheduler)
-    assert from_torch(scheduler, **more) == before, "one that was stepped is the same schedule"
-
-
 @pytest.mark.parametrize("call", [case for case in CASES if "LambdaLR" not in case])
 def test_laws(call, accelerator):
     schedule = ours(call)
@@ -196,22 +187,22 @@ def test_a_chained_cosine_is_held_at_its_end():
     assert rates[60] > 0
 
 
-def test_rates_of_an_object():
-    sgd = optimizer(RATE, 0.5)
-    step = lr_scheduler.StepLR(sgd, 30)
-    with pytest.raises(ValueError, match=r"`initial_lr` must be the same .*\[0.1, 0.5\]"):
-        from_torch(step)
-    assert from_torch(step, 0.5, gamma=0.2) == StepDecay(0.5, 30, 0.2)
-    with pytest.raises(ValueError, match=r"`max_lr` must be the same .*\[0.2, 0.3\]"):
-        from_torch(lr_scheduler.CyclicLR(sgd, 0.1, [0.2, 0.3]), 0.1)
-    tensor = lr_scheduler.ExponentialLR(optimizer(torch.tensor(0.5)), 0.9)
-    assert from_torch(tensor) == from_torch("ExponentialLR", 0.5, gamma=0.9)
+def test_by_class():
+    assert from_torch(lr_scheduler.StepLR, 0.1, step_size=30) == StepDecay(0.1, 30, 0.1)
+    pieces = [(lr_scheduler.LinearLR, {}), ("StepLR", {"step_size": 30})]
+    by_name = [("LinearLR", {}), ("StepLR", {"step_size": 30})]
+    sequence = functools.partial(from_torch, lr_scheduler.SequentialLR, 0.1, milestones=[5])
+    assert sequence(schedulers=pieces) == sequence(schedulers=by_name)
+    error("must be one of ChainedScheduler, .*='SGD'", torch.optim.SGD)
 
 
-def test_pairs_and_objects_in_one_sequence():
-    piece = lr_scheduler.StepLR(optimizer(RATE), 30)
-    mixed = from_torch("SequentialLR", 0.1, schedulers=[("LinearLR", {}), piece], milestones=[5])
-    assert mixed.rates([5])[0] == 0.1
+def test_an_object_says_what_to_write():
+    step = lr_scheduler.StepLR(optimizer(RATE), 30)
+    error(r"name or a class: write from_torch\('StepLR', learning_rate, …\) with.*Received", step)
+    pieces = [("LinearLR", {}), step]
+    pair = r"`schedulers\[1\]` must be a pair such as \('StepLR', .*Received"
+    error(pair, "SequentialLR", schedulers=pieces, milestones=[5])
+    error(r"`schedulers\[0\]` must be a name", "ChainedScheduler", schedulers=[(step, {})])
 
 
 def error(match, name, learning_rate=0.1, **arguments):
@@ -243,8 +234,8 @@ def test_refusals_of_one_cycle():
     one_cycle("`epochs` must be an integer >= 1. Received: epochs=None")
     one_cycle("must be one of 'cos', 'linear'", total_steps=9, anneal_strategy="cosine")
     # PyTorch divides by zero in the first, and leaves out a phase in the others.
-    ends = "`pct_start` must be such that each phase ends after the one before"
-    one_cycle(f"{ends}, of 10 updates. Received: pct_start=0.1", total_steps=10, pct_start=0.1)
+    ends = "`pct_start` must be such that each phase of the 10 updates ends after the one before"
+    one_cycle(f"{ends}. Received: pct_start=0.1", total_steps=10, pct_start=0.1)
     one_cycle(ends, total_steps=10, pct_start=0.0)
     one_cycle(ends, total_steps=10, pct_start=1.0)
     one_cycle(ends, total_steps=10, pct_start=0.6, three_phase=True)
@@ -256,13 +247,13 @@ def test_refusals_of_compositions():
     line, cycle = ("LinearLR", {}), ("OneCycleLR", {"max_lr": 0.1, "total_steps": 9})
     nested = ("SequentialLR", {"schedulers": [line], "milestones": []})
     for later in (multiplicative, nested, cycle):
-        changed = rf"`schedulers\[1\]` must be one that neither finds .*='{later[0]}'"
+        changed = rf"`schedulers\[1\]` must be one that neither needs .*='{later[0]}'"
         sequence(changed, schedulers=[line, later], milestones=[5])
     for first in (("CyclicLR", {"base_lr": 0, "max_lr": 1}), nested, cycle):
         sequence(r"\[0\]` must be one that", schedulers=[first, line], milestones=[5])
     sequence("strictly increasing", schedulers=[line] * 3, milestones=[5, 5])
     sequence("one fewer than the 2", schedulers=[line] * 2, milestones=[5, 6])
-    sequence(r"\[0\]` must be a scheduler object or a pair", schedulers=["LinearLR"], milestones=[])
+    sequence(r"\[0\]` must be a pair", schedulers=["LinearLR"], milestones=[])
     sequence("a list of 1 or more", schedulers=[], milestones=[])
     chain = functools.partial(error, name="ChainedScheduler")
     chain("must be one of ConstantLR, .*='LambdaLR'", schedulers=[("LambdaLR", {})])
