@@ -1,15 +1,12 @@
-"""Pictures of replays: the rates that other callbacks would have set on metrics once measured."""
+"""Pictures of replays: the rates that callbacks would have set on recorded metrics."""
 
 import collections
-import inspect
 import itertools
 
 import numpy as np
 
 from keras_lr import checks
 from keras_lr.plotting.axes import new_axes
-from keras_lr.plotting.schedules import shortened
-from keras_lr.traces import Trace
 
 # Inches: the metrics' part of a new figure, and what each lane adds; in other axes their shares.
 _ABOVE, _LANE, _SHARES = 2.6, 0.55, (0.25, 0.65)
@@ -18,46 +15,6 @@ _LINE, _TITLE = (0.06, 0.56), 0.68
 # The marks of more callbacks, or of more changes of one, cannot be told apart.
 _MOST_MARKED, _MOST_CHANGES = 4, 20
 _DASHES = ("-", "--", "-.", ":")
-_SILENT = ("self", "verbose", "on_train_end")
-
-
-def plot_what_if(
-    callbacks, metrics, ax=None, *, learning_rate=None, steps_per_epoch=1, labels=None
-):
-    """Draws recorded metrics, and the rates that each callback would have set; returns the axes.
-
-    `callbacks` are one or several that follow a metric; `metrics`, `learning_rate` and
-    `steps_per_epoch` are those of `keras_lr.callbacks.replay`. Above: the metric at the end of
-    each epoch, with a mark where it causes a change (of up to 4 callbacks, those with up to 20
-    changes). Below, a lane for each callback: its rate in each epoch, on one scale for all,
-    logarithmic where they are far apart. `labels` replace the arguments in which the callbacks
-    differ.
-
-    The metrics are those of the run that was made. After a change that it did not make, other
-    ones would have been measured: the picture shows when a rule would have acted first, and not
-    what would have come of it.
-
-    >>> from keras_lr.callbacks import ReduceLROnPlateau
-    >>> from keras_lr.plotting import plot_what_if
-    >>> from matplotlib.figure import Figure
-    >>> losses = [1.0, 0.8, 0.9, 0.9, 0.9, 0.9, 0.9, 0.7]
-    >>> rules = [ReduceLROnPlateau(patience=n, factor=0.5) for n in (2, 5)]
-    >>> ax = plot_what_if(rules, losses, Figure().subplots(), learning_rate=0.1)
-    >>> print(*(title.get_text() for title in ax.texts if ":" in title.get_text()), sep="\\n")
-    patience=2: 2 changes, rate 0.1 to 0.025
-    patience=5: 1 change, rate 0.1 to 0.05
-    """
-    from keras_lr.callbacks import replay
-
-    callbacks = list(callbacks) if hasattr(callbacks, "__iter__") else [callbacks]
-    if not callbacks:
-        checks.refuse("callbacks", "one callback or more", callbacks)
-    trace = Trace.of(metrics)
-    options = {"learning_rate": learning_rate, "steps_per_epoch": steps_per_epoch}
-    replays = [replay(callback, trace, **options) for callback in callbacks]
-    if labels is None:
-        labels = _differences(callbacks)
-    return plot_replays(replays, labels, ax)
 
 
 def plot_replays(replays, labels, ax=None):
@@ -81,27 +38,6 @@ def plot_replays(replays, labels, ax=None):
     ax.margins(x=0.01)
     ax.grid(True, axis="x", alpha=0.3)
     return ax
-
-
-def _differences(callbacks):
-    """Returns a label for each callback: the arguments in which those of its class differ."""
-    classes = {type(callback) for callback in callbacks}
-    labels = []
-    for callback in callbacks:
-        alike = [other for other in callbacks if type(other) is type(callback)]
-        names = [n for n in _arguments(callback) if len({repr(getattr(c, n)) for c in alike}) > 1]
-        words = [f"{name}={getattr(callback, name)!r}" for name in names]
-        if len(classes) > 1 or not words:
-            words = [type(callback).__name__, *words]
-        labels.append(shortened(" ".join(words)))
-    return labels
-
-
-def _arguments(callback):
-    """Returns the names of the constructor's arguments that are attributes too."""
-    owners = [owner for owner in type(callback).__mro__ if "__init__" in vars(owner)]
-    names = [name for owner in owners for name in inspect.signature(owner.__init__).parameters]
-    return [n for n in dict.fromkeys(names) if n not in _SILENT and hasattr(callback, n)]
 
 
 def _edges(replay):

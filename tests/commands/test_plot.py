@@ -152,4 +152,3 @@ def test_nothing_typed_is_evaluated(run, monkeypatch):
     monkeypatch.setattr(builtins, "eval", lambda *_: pytest.fail("eval() was called"))
     assert run("__import__('os').system('touch it')")[0] == 2
     assert run(LINEAR)[0] == 0
-
