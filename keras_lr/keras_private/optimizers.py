@@ -1,6 +1,9 @@
 """Which optimizers a model has, and whether their rates can be driven."""
 
 import keras
+import numpy as np
+
+from keras_lr.schedules.evaluation import host_value
 
 HOOK = "_get_current_learning_rate"
 """The method through which an optimizer asks for its rate."""
@@ -23,9 +26,85 @@ def leaves(optimizer):
     return list(getattr(optimizer, "optimizers", [optimizer]))
 
 
+# The rate
+
+
+def own_rate(optimizer):
+    """Returns what an optimizer holds as its rate: a variable, a schedule or a function.
+
+    >>> import keras
+    >>> own_rate(keras.optimizers.SGD(lambda: 0.1))()
+    0.1
+    """
+    return optimizer._learning_rate
+
+
+def has_rate_variable(optimizer):
+    """Tells whether an optimizer was built with a number, which it keeps in a variable."""
+    return isinstance(own_rate(optimizer), keras.Variable)
+
+
+def has_schedule(optimizer):
+    """Tells whether an optimizer was built with a schedule, or was given one since."""
+    return isinstance(own_rate(optimizer), keras.optimizers.schedules.LearningRateSchedule)
+
+
+def read(value):
+    """Returns a scalar, a variable's too, as a float."""
+    on_host = host_value(value)
+    return float(value) if on_host is None else float(on_host)
+
+
+def rate_as_written(variable):
+    """Returns the shortest decimal of a float32 rate: 0.1, and not 0.10000000149011612."""
+    return float(str(np.float32(read(variable))))
+
+
 def multiplier_of(optimizer):
     """Returns the share of an optimizer in absolute rates: 1, unless `discriminative` made it."""
     return vars(optimizer).get(MULTIPLIER, 1.0)
+
+
+def set_multiplier(optimizer, multiplier):
+    """Notes the share of an optimizer in the rates that callbacks name."""
+    vars(optimizer)[MULTIPLIER] = multiplier
+
+
+# The counter
+
+
+def accumulation(optimizer):
+    """Returns how many batches make an update: 1, unless gradients are accumulated."""
+    return optimizer.gradient_accumulation_steps or 1
+
+
+def batches_counted(optimizer):
+    """Returns what an optimizer has counted so far: batches, also where they accumulate."""
+    return int(read(optimizer._iterations))
+
+
+def set_batches_counted(optimizer, batches):
+    """Sets the counter of an optimizer."""
+    optimizer._iterations.assign(batches)
+
+
+def updates_made(optimizer, without_last=0):
+    """Returns how many updates an optimizer has made, not counting the last few batches."""
+    return (batches_counted(optimizer) - without_last) // accumulation(optimizer)
+
+
+def batch_of_update(optimizer, update):
+    """Returns the number that Keras gives a schedule for an update: of its last batch.
+
+    >>> import keras
+    >>> batch_of_update(keras.optimizers.SGD(0.1, gradient_accumulation_steps=4), 2)
+    11
+    """
+    every = accumulation(optimizer)
+    return update * every + every - 1
+
+
+# Whether it can be driven
 
 
 def check_optimizer(model):

@@ -4,9 +4,8 @@ import re
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-import keras
-
 from keras_lr import checks
+from keras_lr.keras_private.layers import layers_inside
 from keras_lr.layerwise.depth import levels
 
 _MOST_LISTED = 40
@@ -71,19 +70,12 @@ def _ways_by_weight(model):
 
 def _ways(layer, way):
     inner = set()
-    for part in _parts(layer):
+    for part in layers_inside(layer):
         yield from _ways(part, (*way, part.name))
         inner.update(id(weight) for weight in part.weights)
     for weight in layer.weights:
         if id(weight) not in inner:
             yield weight, (*way, weight.name)
-
-
-def _parts(layer):
-    """Returns the layers inside of a model or layer, one storey down."""
-    if isinstance(layer, keras.Model):
-        return layer.layers
-    return layer._flatten_layers(include_self=False, recursive=False)
 
 
 def _matches(pattern, way):
