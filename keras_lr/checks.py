@@ -95,6 +95,26 @@ def sequence(name, value, kind, *, at_least=1):
     return entries
 
 
+def gone(module, names):
+    """Returns a `__getattr__` for a module: public names that went say what to write instead.
+
+    `names` is a dictionary of sentences. Raises ImportError for those names, because `from … import`
+    hides the message of an AttributeError, and AttributeError for all others.
+
+    >>> look_up = gone("keras_lr.schedules", {"old": "Write `new`."})
+    >>> look_up("old")
+    Traceback (most recent call last):
+    ImportError: `keras_lr.schedules.old` is gone. Write `new`.
+    """
+
+    def look_up(name):
+        if name in names:
+            raise ImportError(f"`{module}.{name}` is gone. {names[name]}")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return look_up
+
+
 def increasing(name, values):
     """Raises unless `values` increase strictly; what cannot be compared yet is passed over."""
     if any(b <= a for a, b in zip(values, values[1:])):

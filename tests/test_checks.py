@@ -1,5 +1,7 @@
 import fractions
 import math
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -86,3 +88,19 @@ def test_increasing():
     for bad in ([1, 1], [2, 1]):
         with pytest.raises(ValueError, match="`boundaries` must be strictly increasing. Received"):
             checks.increasing("boundaries", bad)
+
+
+def test_names_that_went(monkeypatch):
+    module = types.ModuleType("changed")
+    module.__getattr__ = checks.gone("changed", {"old": "Write `new` instead."})
+    monkeypatch.setitem(sys.modules, "changed", module)
+    message = "^`changed.old` is gone. Write `new` instead.$"
+    with pytest.raises(ImportError, match=message):
+        exec("from changed import old")
+    with pytest.raises(ImportError, match=message):
+        module.old  # noqa: B018
+    with pytest.raises(ImportError, match="cannot import name 'other' from 'changed'"):
+        exec("from changed import other")
+    with pytest.raises(AttributeError, match="^module 'changed' has no attribute 'other'$"):
+        module.other  # noqa: B018
+    assert not hasattr(module, "__wrapped__")
