@@ -98,8 +98,8 @@ def sequence(name, value, kind, *, at_least=1):
 def gone(module, names):
     """Returns a `__getattr__` for a module: public names that went say what to write instead.
 
-    `names` is a dictionary of sentences. Raises ImportError for those names, because `from … import`
-    hides the message of an AttributeError, and AttributeError for all others.
+    `names` is a dictionary of sentences. Looking up one of them raises ImportError, because
+    `from … import` hides the message of an AttributeError; any other name raises AttributeError.
 
     >>> look_up = gone("keras_lr.schedules", {"old": "Write `new`."})
     >>> look_up("old")
