@@ -36,7 +36,7 @@ def get_rate(optimizer):
     return rates if len(rates) > 1 else rates.popitem()[1]
 
 
-def set_rate(model, rate):
+def set_rate(model, rate) -> None:
     """Sets the rate of a compiled model from the next update on, whatever it was built with.
 
     A schedule is replaced by the constant `rate`, and the training step is compiled again: Keras'
@@ -69,7 +69,7 @@ def set_rate(model, rate):
         forget(model)
 
 
-def resume_at(model, epoch, steps_per_epoch):
+def resume_at(model, epoch, steps_per_epoch) -> None:
     """Sets the clock of a model's schedules to the end of `epoch` epochs of training.
 
     For weights that were loaded without their optimizer: call it before `fit(initial_epoch=epoch)`.

@@ -10,7 +10,7 @@ import pytest
 from keras_lr.schedules import base
 
 # Doctests are those of the package alone.
-collect_ignore_glob = ["support/*", "fixtures/*"]
+collect_ignore_glob = ["support/*", "fixtures/*", "typing/*"]
 
 # How long an example takes says more of the machine, and of what else it does.
 hypothesis.settings.register_profile("suite", deadline=None)

@@ -1,9 +1,11 @@
 """Several optimizers in one: copies of an optimizer, and which of them moves which weight."""
 
+from typing import Any
+
 import keras
 
 # Keras 3.14 has none: there the class below exists, and raises when an object is made.
-_MultiOptimizer = getattr(keras.optimizers, "MultiOptimizer", keras.optimizers.Optimizer)
+_MultiOptimizer: Any = getattr(keras.optimizers, "MultiOptimizer", keras.optimizers.Optimizer)
 # What Keras does not keep in the config.
 _NOT_IN_CONFIG = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
 

@@ -17,7 +17,7 @@ from keras_lr.layerwise.optimizer import LayerwiseOptimizer
 from keras_lr.schedules.function import as_schedule
 
 
-def discriminative(optimizer, model, multipliers=None, *, decay=None):
+def discriminative(optimizer, model, multipliers=None, *, decay=None) -> LayerwiseOptimizer:
     """Returns an optimizer with a rate for each group of weights, for fine-tuning.
 
     A `MultiOptimizer` (Keras 3.15) to compile `model` with. Each group has a copy of `optimizer`

@@ -4,6 +4,7 @@ No function shows a figure or changes a setting of matplotlib. With `ax=None` th
 pyplot figure, as in pandas: notebooks display it, and `ax.figure.savefig(...)` writes it.
 """
 
+from keras_lr.checks import gone
 from keras_lr.plotting.record import mark_events, plot_losses, plot_record
 from keras_lr.plotting.schedules import plot_schedules
 from keras_lr.plotting.sweep import plot_sweep
@@ -18,9 +19,5 @@ __all__ = [
     "plot_sweep",
 ]
 
-
-def __getattr__(name):
-    # Until version 0.2.
-    if name == "plot_what_if":
-        raise ImportError("`plot_what_if` has moved: write `from keras_lr import plot_what_if`.")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Until version 0.2.
+__getattr__ = gone(__name__, {"plot_what_if": "Write `from keras_lr import plot_what_if`."})

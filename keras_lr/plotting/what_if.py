@@ -8,17 +8,18 @@ import numpy as np
 from keras_lr import checks
 from keras_lr.plotting.axes import new_axes
 
-# Inches: the metrics' part of a new figure, and what each lane adds; in other axes their shares.
+# In inches, of a new figure: the height of the metrics, and of each lane. The least and the
+# greatest share of the axes that all lanes take.
 _ABOVE, _LANE, _SHARES = 2.6, 0.55, (0.25, 0.65)
-# Shares of a lane: its line from below, and where its title is.
+# Shares of a lane, from below: where its line lies, and its title.
 _LINE, _TITLE = (0.06, 0.56), 0.68
-# The marks of more callbacks, or of more changes of one, cannot be told apart.
+# With more callbacks, or more changes by one, the marks cannot be told apart.
 _MOST_MARKED, _MOST_CHANGES = 4, 20
 _DASHES = ("-", "--", "-.", ":")
 
 
 def plot_replays(replays, labels, ax=None):
-    """Draws what `keras_lr.callbacks.replay` returned, one label for each; returns the axes."""
+    """Draws several results of `keras_lr.callbacks.replay`, each with a label; returns the axes."""
     labels = checks.sequence("labels", labels, checks.text)
     if len(labels) != len(replays):
         checks.refuse("labels", f"one for each of the {len(replays)} replays", list(labels))
@@ -45,10 +46,10 @@ def _edges(replay):
 
 
 def _draw_metrics(ax, replays, share):
-    """Draws each metric that is followed in the part of the axes above `share`."""
+    """Draws each followed metric in the part of the axes above `share`."""
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
-    # Of several replays of a metric the longest: others may have ended with a stop.
+    # The longest replay of each metric: others may have ended with a stop.
     curves = {replay.monitor: replay for replay in sorted(replays, key=lambda r: len(r.epochs))}
     for dashes, (name, replay) in zip(itertools.cycle(_DASHES), curves.items()):
         seen = np.isfinite(replay.values)
@@ -69,7 +70,7 @@ def _draw_metrics(ax, replays, share):
 
 
 def _mark_changes(ax, replays):
-    """Puts a mark above the value that caused a change, those at the same epoch in a pile."""
+    """Puts a mark above each value that caused a change, or several, one above the other."""
     from matplotlib.transforms import ScaledTranslation
 
     piles = collections.Counter()
@@ -84,7 +85,7 @@ def _mark_changes(ax, replays):
 
 
 class _Scale:
-    """Where rates are between the bottom, 0, and the top, 1, of every lane."""
+    """The place of a rate in a lane: 0 is the bottom, 1 the top, the same in every lane."""
 
     def __init__(self, rates):
         positive = rates[rates > 0]
@@ -94,15 +95,15 @@ class _Scale:
 
     def __call__(self, rates):
         if self.log:
-            # A rate of 0 has no logarithm: it lies at the bottom.
-            rates, low, high = np.log(np.maximum(rates, self.low)), *np.log((self.low, self.high))
+            # A rate of 0, which has no logarithm, lies at the bottom.
+            rates, low, high = map(np.log, (np.maximum(rates, self.low), self.low, self.high))
         else:
             low, high = self.low, self.high or 1.0
         return (rates - low) / (high - low)
 
 
 def _draw_lane(ax, replay, label, color, scale, lane):
-    """Draws the rates of one replay, from a height of the axes on, both in shares of them."""
+    """Draws the rates of one replay; `lane` is its bottom and height as shares of the axes."""
     bottom, height = lane
     low, high = (bottom + height * share for share in _LINE)
     edges, heights = _edges(replay), low + scale(replay.learning_rates) * (high - low)
@@ -119,7 +120,7 @@ def _draw_lane(ax, replay, label, color, scale, lane):
 
 
 def _title(replay, label):
-    count, first, last = len(replay.events), *replay.learning_rates[[0, -1]]
+    (first, last), count = replay.learning_rates[[0, -1]], len(replay.events)
     changes = "1 change" if count == 1 else f"{count} changes"
     end = ", then a stop" if replay.stopped else ""
     return f"{label}: {changes}, rate {first:.3g} to {last:.3g}{end}"

@@ -216,7 +216,7 @@ def test_a_back_end_that_comes_too_late_is_refused(run, tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", keras.config.backend())
     (tmp_path / "late.py").write_text("import os; os.environ['KERAS_BACKEND'] = 'numpy'")
     status, _, err = run("late:make")
-    assert status == 2 and "Give KERAS_BACKEND=numpy python -m keras_lr …" in err
+    assert status == 2 and "Run KERAS_BACKEND=numpy python -m keras_lr …" in err
     assert f"Received: {keras.config.backend()!r}" in err and os.environ["KERAS_BACKEND"] == "numpy"
 
 
@@ -315,4 +315,4 @@ def test_a_planned_schedule_has_its_own_peak():
 
 def test_runs_that_all_diverged_are_the_reason():
     text = said("sgd", result(None, evidence=((0.1, np.inf),)))
-    assert text.endswith("No suggestion: all of these diverged. More verify=… go on lower down.")
+    assert text.endswith("No suggestion: all of these diverged. More verify=… try lower rates.")

@@ -213,5 +213,5 @@ def test_no_replays_are_no_picture(ax):
 
 
 def test_the_former_place_says_where_it_is_now():
-    with pytest.raises(ImportError, match="write `from keras_lr import plot_what_if`"):
+    with pytest.raises(ImportError, match="Write `from keras_lr import plot_what_if`"):
         from keras_lr.plotting import plot_what_if  # noqa: F401
