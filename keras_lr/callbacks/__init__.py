@@ -1,13 +1,8 @@
 """Callbacks that drive the learning rate together: one base, any number of factors."""
 
 from keras_lr.callbacks.backup import TrainingBackup
-from keras_lr.callbacks.base import (
-    Controller,
-    ControllerState,
-    ProgressController,
-    RateCallback,
-    StepCallback,
-)
+from keras_lr.callbacks.base import RateCallback, StepCallback
+from keras_lr.callbacks.controller import Controller, ControllerState, ProgressController
 from keras_lr.callbacks.hyperparameters import MomentumSchedule, WeightDecaySchedule
 from keras_lr.callbacks.loss_driven import BoldDriver, GreedyLR
 from keras_lr.callbacks.plateau import ReduceLROnPlateau

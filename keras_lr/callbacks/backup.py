@@ -13,7 +13,8 @@ from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
 from keras_lr.driving.messages import tell, verbosity
 from keras_lr.files import write_atomically
-from keras_lr.keras_private.fit_call import build_before_training, listed
+from keras_lr.keras_private.building import build_before_training
+from keras_lr.keras_private.fit_call import listed, set_first_epoch
 from keras_lr.keras_private.generators import get_generators, set_generators
 from keras_lr.schedules.durations import Run
 
@@ -86,17 +87,18 @@ class TrainingBackup(RateCallback):
         if self._first is None:
             self._first = epoch
             # `fit` has read it; Keras would begin every later fit of the model there.
-            self.model._initial_epoch = None
+            set_first_epoch(self.model, None)
             self._tell_of_another_length()
         elif (epoch - self._first) % self.every == 0 and self._is_finite:
             self._save(epoch)
 
     def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
         self._done = epoch + 1
         self._is_finite = math.isfinite(float((logs or {}).get("loss", 0.0)))
 
     def on_train_end(self, logs=None):
-        self.model._initial_epoch = None
+        set_first_epoch(self.model, None)
         # A fit of no epochs, as after a change of `epochs`, is no reason to lose the backup.
         if self._done is not None and self._is_finite:
             if self.keep:
@@ -141,15 +143,15 @@ class TrainingBackup(RateCallback):
         weights = self.directory / f"{_PREFIX}{epoch}.weights.h5"
         arrays = self.directory / f"{_PREFIX}{epoch}.callbacks.npz"
         self.model.save_weights(weights, overwrite=True)
-        np.savez(arrays, **self.driver.memory.arrays())
+        np.savez(arrays, **self.driver.saved.arrays())
         content = {
             _KEY: _FORMAT,
             "epoch": epoch,
             "epochs": self.driver.run.epochs,
-            "clocks": self.driver.clocks_now(),
+            "clocks": self.driver.clocks(),
             "is_our_folder": self._is_ours,
             "files": {path.name: _written(path) for path in (weights, arrays)},
-            "callbacks": self.driver.memory.latest,
+            "callbacks": self.driver.saved.latest,
             "generators": get_generators(self.model),
         }
         write_atomically(self.directory / _POINTER, json.dumps(content))
@@ -177,11 +179,10 @@ class TrainingBackup(RateCallback):
                 f"The backup in {self.directory} does not fit this model or its optimizer: run the "
                 f"script that made it, {_FRESH}. ({type(error).__name__}: {error})"
             ) from error
-        # As Keras' own backup tells `fit` where to begin.
-        self.model._initial_epoch = content["epoch"]
+        set_first_epoch(self.model, content["epoch"])
         self._is_ours, self._epochs_then = content["is_our_folder"], content["epochs"]
-        self.driver.memory.backup_moment = {name: content[name] for name in ("epoch", "clocks")}
-        self.driver.memory.backup = _with_arrays(content["callbacks"], arrays)
+        entries = _with_arrays(content["callbacks"], arrays)
+        self.driver.saved.offer_backup(content["epoch"], content["clocks"], entries)
         if self.verbose:
             epochs = content["epoch"]
             tell(f"TrainingBackup: going on after {epochs} epochs, from {self.directory}.")

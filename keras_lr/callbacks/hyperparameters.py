@@ -1,38 +1,19 @@
-"""`MomentumSchedule` and `WeightDecaySchedule`: other hyperparameters, on the clock of the rate.
-
-Keras reads `momentum`, `beta_1` and `weight_decay` as Python numbers while a step is traced, and so
-compiles constants: what a callback assigns has no effect on TensorFlow and JAX. Here the only
-method of the optimizer that reads them is replaced, on the *object* and for the length of `fit`, by
-one that computes the schedule at the optimizer's own counter, inside the step, and holds that
-tensor in the place of the number while the method runs. At any other time the number is there: for
-the config, for savers, and after the fit.
-"""
+"""`MomentumSchedule` and `WeightDecaySchedule`: other hyperparameters, on the clock of the rate."""
 
 import math
 
-import keras
 import numpy as np
-from keras import ops, optimizers
+from keras import ops
 
 from keras_lr import checks
 from keras_lr.callbacks.base import StepCallback
+from keras_lr.driving.contribution import Contribution
+from keras_lr.keras_private import hyperparameters
 from keras_lr.keras_private.optimizers import leaves
+from keras_lr.keras_private.overrides import Overrides
 from keras_lr.schedules.function import as_schedule
 
 _MOST_CHECKED = 10**5
-# What each optimizer calls its momentum; a subclass is taken for what it derives from.
-_MOMENTUMS = {
-    optimizers.SGD: ("momentum",),
-    optimizers.RMSprop: ("momentum",),
-    optimizers.Adam: ("beta_1",),
-    optimizers.Adamax: ("beta_1",),
-    optimizers.Nadam: ("beta_1",),
-    optimizers.Lamb: ("beta_1",),
-    optimizers.Lion: ("beta_1",),
-    optimizers.Muon: ("momentum", "adam_beta_1"),
-}
-# These ask in Python whether their momentum is 0, which a tensor in a graph cannot answer.
-_ASKING = (optimizers.SGD, optimizers.RMSprop)
 
 
 class HyperparameterSchedule(StepCallback):
@@ -49,6 +30,12 @@ class HyperparameterSchedule(StepCallback):
     def __init__(self, schedule, *, steps_per_epoch=None):
         super().__init__(steps_per_epoch)
         self.planned = as_schedule("schedule", schedule)
+        self._overrides = Overrides()
+
+    @property
+    def contribution(self):
+        # It drives something else than the rate.
+        return Contribution()
 
     def attributes(self, optimizer):
         """Returns the attributes that the schedule replaces; raises where there are none."""
@@ -60,7 +47,7 @@ class HyperparameterSchedule(StepCallback):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        if sum(hook.method == self.method for hook in self.driver.hooks) > 1:
+        if sum(getattr(c, "method", None) == self.method for c in self.driver.callbacks) > 1:
             raise ValueError(
                 f"At most one {type(self).__name__} can be in a fit. Received: 2. Join the two "
                 "schedules with `first.then(second, at=…)`."
@@ -80,34 +67,21 @@ class HyperparameterSchedule(StepCallback):
         for i in (values.argmin(), values.argmax()):
             self.limits(f"{self.hyperparameter}[{int(updates[i])}]", float(values[i]))
 
-    # Called by the driver
+    def install(self, driven):
+        optimizer = driven.optimizer
 
-    def install(self, rate):
-        """Puts the schedule into the optimizer of this rate, on the same clock."""
-        optimizer, numbers = rate.optimizer, {}
-        method, attributes = getattr(optimizer, self.method), self.attributes(optimizer)
+        def value():
+            clock = ops.subtract(optimizer.iterations, driven.offset)
+            return self.replacement(optimizer, self.schedule(clock))
 
-        def scheduled(*args):
-            clock = ops.subtract(optimizer.iterations, rate.offset)
-            value = self.replacement(optimizer, self.schedule(clock))
-            held = vars(optimizer)
-            for name in attributes:
-                # Not anew: under `tf.distribute` one replica comes in before another is out.
-                numbers.setdefault(name, held[name])
-                held[name] = value
-            try:
-                return method(*args)
-            finally:
-                held.update(numbers)
-                numbers.clear()
-
-        # Past the optimizer's own `__setattr__`, which tracks what it is given.
-        vars(optimizer)[self.method] = scheduled
+        names = self.attributes(optimizer)
+        hyperparameters.hold_in_step(self._overrides, optimizer, self.method, names, value)
         return True
 
-    def remove(self, rate):
-        """Takes the schedule out of the optimizer; returns whether it was there."""
-        return vars(rate.optimizer).pop(self.method, None) is not None
+    def remove(self, driven):
+        was_held = self.method in vars(driven.optimizer)
+        self._overrides.take_off(driven.optimizer)
+        return was_held
 
 
 class MomentumSchedule(HyperparameterSchedule):
@@ -142,34 +116,26 @@ class MomentumSchedule(HyperparameterSchedule):
 
     hyperparameter = "momentum"
     limits = checks.Number(minimum=0, below=1)
-    method = "_backend_update_step"
+    method = hyperparameters.MOMENTUM_METHOD
 
     def attributes(self, optimizer):
-        found = (names for kind, names in _MOMENTUMS.items() if isinstance(optimizer, kind))
-        attributes = next(found, None)
-        if attributes is None:
-            known = ", ".join(kind.__name__ for kind in _MOMENTUMS)
+        names = hyperparameters.momentum_names(optimizer)
+        if names is None:
+            known = ", ".join(hyperparameters.MOMENTUM_OPTIMIZERS)
             raise ValueError(
                 f"MomentumSchedule needs an optimizer with a momentum that may change: {known}, or "
                 f"one derived from these. Received: {type(optimizer).__name__}"
             )
-        if _keeps_no_momentum(optimizer):
+        if hyperparameters.keeps_no_momentum(optimizer):
             name = type(optimizer).__name__
             raise ValueError(
                 f"MomentumSchedule needs {name} to be built with a momentum > 0, or it keeps none: "
                 f"{name}(…, momentum=0.9). Received: momentum={optimizer.momentum!r}"
             )
-        return attributes
+        return names
 
     def replacement(self, optimizer, value):
-        if isinstance(optimizer, optimizers.Nadam):
-            # The only one that multiplies a variable by it and converts neither.
-            return ops.cast(value, optimizer._u_product.dtype)
-        if not isinstance(optimizer, _ASKING):
-            return value
-        # At a momentum of 0 what was accumulated is dropped; Keras would keep it for later.
-        value = ops.maximum(value, float(np.finfo("float32").tiny))
-        return value if keras.config.backend() == "torch" else _AboveZero(value)
+        return hyperparameters.momentum_in_step(optimizer, value)
 
 
 class WeightDecaySchedule(HyperparameterSchedule):
@@ -190,7 +156,7 @@ class WeightDecaySchedule(HyperparameterSchedule):
 
     hyperparameter = "weight_decay"
     limits = checks.RATE
-    method = "_apply_weight_decay"
+    method = hyperparameters.WEIGHT_DECAY_METHOD
 
     def attributes(self, optimizer):
         names = ("weight_decay", "adam_weight_decay")
@@ -202,30 +168,3 @@ class WeightDecaySchedule(HyperparameterSchedule):
                 f"{name}(…, weight_decay=0.01). Received: weight_decay={optimizer.weight_decay!r}"
             )
         return found
-
-
-def _keeps_no_momentum(optimizer):
-    if not isinstance(optimizer, _ASKING):
-        return False
-    if not optimizer.built:
-        return optimizer.momentum <= 0
-    kept = optimizer.momentums if isinstance(optimizer, optimizers.SGD) else optimizer._momentums
-    return not len(kept)
-
-
-class _AboveZero:
-    """A tensor that is known to be > 0 while the step is traced."""
-
-    def __init__(self, tensor):
-        self.tensor, self.dtype = tensor, tensor.dtype
-
-    def __gt__(self, other):
-        return True
-
-    __ne__ = __gt__
-
-    def __tf_tensor__(self, dtype=None, name=None):
-        return ops.cast(self.tensor, dtype or self.dtype)
-
-    def __jax_array__(self):
-        return self.tensor

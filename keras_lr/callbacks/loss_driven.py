@@ -8,8 +8,12 @@ import math
 from typing import NamedTuple
 
 from keras_lr import checks
-from keras_lr.callbacks.base import ProgressController
-from keras_lr.callbacks.plateau import BestController, lowered
+from keras_lr.callbacks.controller import (
+    SMOOTHING_INSTEAD,
+    BestController,
+    ProgressController,
+    lowered,
+)
 
 _RANGE = 1000.0
 
@@ -17,8 +21,8 @@ _RANGE = 1000.0
 class _Bounds(NamedTuple):
     """How far a rule may move the rate: absolute rates, or by default a range of its factor."""
 
-    min_lr: float
-    max_lr: float
+    min_lr: float | None
+    max_lr: float | None
 
     @classmethod
     def checked(cls, min_lr, max_lr):
@@ -27,6 +31,11 @@ class _Bounds(NamedTuple):
         if None not in (min_lr, max_lr) and max_lr < min_lr:
             checks.refuse("max_lr", f">= min_lr = {min_lr}", max_lr)
         return cls(min_lr, max_lr)
+
+    @property
+    def are_rates(self):
+        """Tells whether they limit the rate itself, and not only the factor."""
+        return self != (None, None)
 
     def down(self, multiplier, factor, rate):
         """Returns a multiplier < 1, or what is left of it: 1.0 at the lower bound."""
@@ -43,27 +52,15 @@ class _Bounds(NamedTuple):
         return min(multiplier, highest / position)
 
 
-class _Bounded:
-    """What rules that have `bounds` share."""
-
-    @property
-    def uses_absolute_rates(self):
-        return self.bounds != (None, None)
-
-    # By the names of the arguments.
-    min_lr = property(lambda self: self.bounds.min_lr)
-    max_lr = property(lambda self: self.bounds.max_lr)
-
-
 class BoldDriverState(NamedTuple):
     """The value before."""
 
     factor: float = 1.0
-    rate: float = None
-    previous: float = None
+    rate: float | None = None
+    previous: float | None = None
 
 
-class BoldDriver(_Bounded, ProgressController):
+class BoldDriver(ProgressController):
     """Multiplies the rate by `increase` when the loss fell, by `decrease` when it rose.
 
     After every evaluation: `increase` if the metric is better than at the one before, `decrease`
@@ -71,7 +68,7 @@ class BoldDriver(_Bounded, ProgressController):
     not finite is a rise, and is not compared with afterwards. No step leads the next update's
     rate beyond `min_lr` or `max_lr`; None is a thousandth and the thousandfold of what the
     optimizer would have without this callback. Under a `MultiOptimizer` it is the smallest rate
-    that is judged. `state_path`: see `Controller`.
+    that is judged. `state_path`: see `StatefulCallback`.
 
     The original also takes the step back after a rise; here training goes on from where it is.
 
@@ -106,6 +103,7 @@ class BoldDriver(_Bounded, ProgressController):
         self.decrease = checks.Number(above=0, below=1)("decrease", decrease)
         self.tolerance = checks.RATE("tolerance", tolerance)
         self.bounds = _Bounds.checked(min_lr, max_lr)
+        self.min_lr, self.max_lr = self.bounds
         super().__init__(monitor, mode, verbose, on_train_end, state_path)
 
     def start(self):
@@ -127,6 +125,10 @@ class BoldDriver(_Bounded, ProgressController):
         down = self.bounds.down(self.decrease, state.factor, rate)
         return state._replace(factor=state.factor * down)
 
+    @property
+    def uses_absolute_rates(self):
+        return self.bounds.are_rates
+
     def explain(self, before, after, value):
         if before.previous is None:
             return f"{self.monitor} = {value:.4g}"
@@ -137,28 +139,26 @@ class GreedyState(NamedTuple):
     """The best, the evaluations in a row, those still to be passed over, those at the floor."""
 
     factor: float = 1.0
-    rate: float = None
-    best: float = None
+    rate: float | None = None
+    best: float | None = None
     good: int = 0
     bad: int = 0
     pause: int = 0
     at_floor: int = 0
     mean: float = 0.0
     averaged: int = 0
-    recent: tuple = ()
 
 
-class GreedyLR(_Bounded, BestController):
+class GreedyLR(BestController):
     """Divides the rate by `factor` after `patience` improvements in a row, multiplies else.
 
     An evaluation is good if it beats the best so far by more than `min_delta` (absolute, or
     relative with `threshold_mode="rel"`), and bad otherwise or if it is not finite. `patience`
     good ones in a row: rate / `factor`, then `warmup` evaluations are passed over; `patience` bad
-    ones: rate × `factor`, then `cooldown` are. The first value is neither. `smoothing` and
-    `window` are as in `ReduceLROnPlateau`: without them noise makes new bests rare, and the rate
-    only falls. `min_lr` and `max_lr` are as in `BoldDriver`. After `reset_after` evaluations in a
-    row that found the rate at its lower bound, factor and memory begin anew. `state_path`: see
-    `Controller`.
+    ones: rate × `factor`, then `cooldown` are. The first value is neither. `smoothing` is as in
+    `ReduceLROnPlateau`: without it noise makes new bests rare, and the rate only falls. `min_lr`
+    and `max_lr` are as in `BoldDriver`. After `reset_after` evaluations in a row that found the
+    rate at its lower bound, factor and memory begin anew. `state_path`: see `StatefulCallback`.
 
     >>> from keras_lr.callbacks import GreedyLR
     >>> rule = GreedyLR(factor=0.5, patience=2, mode="min")
@@ -175,6 +175,9 @@ class GreedyLR(_Bounded, BestController):
     cuts in vain; relative margins hold for negative values; NaN does not stay in the mean.
     """
 
+    gone = {"window": SMOOTHING_INSTEAD}
+    gone_fields = ("recent",)
+
     def __init__(
         self,
         monitor="loss",
@@ -184,7 +187,6 @@ class GreedyLR(_Bounded, BestController):
         min_delta=1e-6,
         threshold_mode="abs",
         smoothing=0.0,
-        window=1,
         warmup=0,
         cooldown=0,
         min_lr=None,
@@ -201,9 +203,10 @@ class GreedyLR(_Bounded, BestController):
         self.warmup = count("warmup", warmup)
         self.cooldown = count("cooldown", cooldown)
         self.bounds = _Bounds.checked(min_lr, max_lr)
+        self.min_lr, self.max_lr = self.bounds
         self.reset_after = None if reset_after is None else positive("reset_after", reset_after)
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
-        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, window, **told)
+        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
 
     def start(self):
         return GreedyState()
@@ -214,8 +217,6 @@ class GreedyLR(_Bounded, BestController):
         if state.at_floor == self.reset_after:
             return self.start()
         state, value = self.averaged(state, value)
-        if value is None:
-            return state
         if state.pause > 0:
             return state._replace(pause=state.pause - 1)
         if state.best is None and math.isfinite(value):
@@ -232,6 +233,10 @@ class GreedyLR(_Bounded, BestController):
         if state.best is not None and self.improves(value, state.best):
             return state._replace(best=value, good=state.good + 1, bad=0)
         return state._replace(good=0, bad=state.bad + 1)
+
+    @property
+    def uses_absolute_rates(self):
+        return self.bounds.are_rates
 
     def explain(self, before, after, value):
         if after == self.start():

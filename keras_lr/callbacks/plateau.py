@@ -1,12 +1,10 @@
-"""`ReduceLROnPlateau`: Keras' callback, on any optimizer; and what rules about a best share."""
+"""`ReduceLROnPlateau`: Keras' callback, on any optimizer."""
 
 import math
-import statistics
-import warnings
 from typing import NamedTuple
 
 from keras_lr import checks
-from keras_lr.callbacks.base import ProgressController
+from keras_lr.callbacks.controller import SMOOTHING_INSTEAD, BestController, lowered
 from keras_lr.keras_private.copies import Snapshot
 
 _NO_WEIGHTS = (
@@ -15,64 +13,16 @@ _NO_WEIGHTS = (
 )
 
 
-class BestController(ProgressController):
-    """The base of rules that compare with the best so far: margin and smoothing.
-
-    An improvement is more than `min_delta`, absolute (`threshold_mode="abs"`) or a share of the
-    best value's size (`"rel"`: right for losses below 1e-4 and for negative ones). With
-    `smoothing` s the metric is its bias-corrected exponential mean, of which a new value is the
-    share (1 − s) / (1 − s^n) at evaluation n: the first is itself, constants stay what they are,
-    and s = (k − 1) / (k + 1) weighs about k values. With `window` k it is, before that, the median
-    of the last k values, and the first k − 1 only fill the window: no outlier becomes the best.
-    Values that are not finite stay out of both.
-    """
-
-    def __init__(self, monitor, mode, min_delta, threshold_mode, smoothing, window, **options):
-        self.min_delta = checks.RATE("min_delta", min_delta)
-        self.threshold_mode = checks.Choice(("abs", "rel"))("threshold_mode", threshold_mode)
-        self.smoothing = checks.Number(minimum=0, below=1)("smoothing", smoothing)
-        self.window = checks.Number(minimum=1, integer=True)("window", window)
-        super().__init__(monitor, mode, **options)
-
-    def averaged(self, state, value):
-        """Returns the state with `value` in its mean, and the mean: None while the window fills."""
-        if not math.isfinite(value):
-            return state, value
-        recent = (*state.recent, value)[-self.window :]
-        state = state._replace(recent=recent)
-        if len(recent) < self.window:
-            return state, None
-        value = statistics.median(recent)
-        count = state.averaged + 1
-        share = (1.0 - self.smoothing) / (1.0 - self.smoothing**count)
-        mean = state.mean + (value - state.mean) * share
-        return state._replace(mean=mean, averaged=count), mean
-
-    def improves(self, value, best):
-        """Tells whether a value beats the best by more than the margin."""
-        size = abs(best) if self.threshold_mode == "rel" else 1.0
-        return self.is_better(value, best, self.min_delta * size)
-
-
-def lowered(multiplier, position, lowest):
-    """Returns a multiplier < 1, or what of it leads to `lowest`: 1.0 for a position there."""
-    # A float32 rate at the floor reads a hair above it: not worth another cut.
-    if position <= lowest * (1 + 1e-6):
-        return 1.0
-    return max(multiplier, lowest / position)
-
-
 class PlateauState(NamedTuple):
     """What the rule remembers from one evaluation to the next."""
 
     factor: float = 1.0
-    rate: float = None
-    best: float = None
+    rate: float | None = None
+    best: float | None = None
     wait: int = 0
     cooldown_counter: int = 0
     mean: float = 0.0
     averaged: int = 0
-    recent: tuple = ()
 
 
 class ReduceLROnPlateau(BestController):
@@ -83,7 +33,7 @@ class ReduceLROnPlateau(BestController):
     the next update's rate is cut. After a cut, `cooldown` evaluations pass before the next bad one
     counts, of which, as in Keras, the evaluation that ends the cooldown counts itself. No cut
     brings the next update's rate under `min_lr`. What an improvement is, by `min_delta`,
-    `threshold_mode`, `smoothing` and `window`, is said in `BestController`; epochs before
+    `threshold_mode` and `smoothing`, is said in `BestController`; epochs before
     `start_from_epoch` (from 0) are not looked at.
 
     NaN and infinity never become the best. With `on_nan="bad"` they count as evaluations without
@@ -100,7 +50,7 @@ class ReduceLROnPlateau(BestController):
     `best`, `wait` and `cooldown_counter` can be read and written. `on_train_end=
     "restore_initial"` undoes the cuts at the end of `fit`, the default keeps them. `state_path`
     keeps the state of every epoch in a file, for runs that are stopped and go on from a checkpoint:
-    see `Controller`.
+    see `StatefulCallback`.
 
     >>> from keras_lr.callbacks import ReduceLROnPlateau
     >>> rule = ReduceLROnPlateau(factor=0.5, patience=2, mode="min")
@@ -110,6 +60,9 @@ class ReduceLROnPlateau(BestController):
     >>> state.factor, state.best, state.wait
     (0.5, 1.0, 1)
     """
+
+    gone = {"window": SMOOTHING_INSTEAD}
+    gone_fields = ("recent",)
 
     def __init__(
         self,
@@ -124,7 +77,6 @@ class ReduceLROnPlateau(BestController):
         *,
         threshold_mode="abs",
         smoothing=0.0,
-        window=1,
         on_nan="bad",
         restore_best=False,
         start_from_epoch=0,
@@ -145,7 +97,7 @@ class ReduceLROnPlateau(BestController):
         self.start_from_epoch = count("start_from_epoch", start_from_epoch)
         self._at_best = None
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
-        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, window, **told)
+        super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
 
     def start(self):
         return PlateauState()
@@ -154,8 +106,6 @@ class ReduceLROnPlateau(BestController):
         if not math.isfinite(value) and self.on_nan != "bad":
             return self._cut(state, rate) if self.on_nan == "reduce" else state
         state, value = self.averaged(state, value)
-        if value is None:
-            return state
         if state.best is None:
             return state._replace(best=value) if self.is_better(value, None) else state
         if state.cooldown_counter > 0:
@@ -177,6 +127,10 @@ class ReduceLROnPlateau(BestController):
     def uses_absolute_rates(self):
         return self.min_lr > 0
 
+    @property
+    def lower_limit(self):
+        return self.min_lr
+
     def stops(self, value):
         return self.on_nan == "stop" and not math.isfinite(value)
 
@@ -191,14 +145,6 @@ class ReduceLROnPlateau(BestController):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._at_best = None
-
-    def foresee(self, highest):
-        if 0 < highest <= self.min_lr * (1 + 1e-6):
-            warnings.warn(
-                f"{self.owner} will never reduce the learning rate: its min_lr={self.min_lr} is "
-                f"not below the highest rate to come, {highest:.4g}.",
-                stacklevel=2,
-            )
 
     def get_arrays(self):
         return [] if self._at_best is None else self._at_best.arrays()

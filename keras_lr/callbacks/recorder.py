@@ -8,7 +8,6 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
-from keras_lr.driving.rate_logs import column, warn_of_early_readers
 from keras_lr.files import write_atomically
 
 
@@ -58,7 +57,6 @@ class LearningRateRecorder(RateCallback):
         self._updates, self._rates, self.epoch_logs, self._events = [], {}, [], []
         # How many updates the record has, where the next one begins, and the last of this epoch.
         self._length, self._begin, self._last = 0, 0, {}
-        self._batch = 0
         self._event_positions, self.epoch_ends, self._writer = [], [], None
 
     @property
@@ -105,7 +103,6 @@ class LearningRateRecorder(RateCallback):
         super().on_train_begin(logs)
         self._clear()
         self._events = self.driver.events
-        warn_of_early_readers(self)
         if self.tensorboard is not None:
             self._writer = _writer(self.tensorboard)
 
@@ -120,27 +117,24 @@ class LearningRateRecorder(RateCallback):
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        self._begin = self.driver.rates[0].updates_done()
+        self._begin = self.driver.driven[0].updates_done()
         self._last = {"update": self._begin}
 
-    def on_train_batch_begin(self, batch, logs=None):
-        super().on_train_batch_begin(batch, logs)
-        self._batch = batch
-
     def on_epoch_end(self, epoch, logs=None):
-        self.take_note(but=int(self.driver.counted_the_end(self._batch)))
+        super().on_epoch_end(epoch, logs)
+        self.record_updates(without_last=self.driver.batches_without_data)
         logs = {} if logs is None else logs
         logs |= {name: rate for name, rate in self._last.items() if name != "update"}
         self.epoch_logs.append({"epoch": epoch, **self._last, **logs})
         self.epoch_ends.append(self._length)
 
-    def take_note(self, but=0):
-        """Records the updates made since the last time, `but` so many batches."""
-        rates = self.driver.rates
-        updates = np.arange(self._begin, rates[0].updates_done(but))
-        for rate in rates:
-            applied, name = rate.ledger.at(updates), column(rate, rates)
-            self._rates.setdefault(rate.name, []).append(applied)
+    def record_updates(self, without_last=0):
+        """Records the updates made since the last time, not counting the last few batches."""
+        together = self.driver.driven
+        updates = np.arange(self._begin, together[0].updates_done(without_last))
+        for driven in together:
+            applied, name = driven.applied(updates), self.driver.log_name(driven)
+            self._rates.setdefault(driven.name, []).append(applied)
             if len(updates):
                 self._last |= {"update": int(updates[-1]), name: float(applied[-1])}
             if self._writer is not None:
@@ -150,7 +144,7 @@ class LearningRateRecorder(RateCallback):
         end = self._length + len(updates)
         self._event_positions = [min(position, end) for position in self.event_positions]
         self._updates.append(updates)
-        self._length, self._begin = end, rates[0].updates_done()
+        self._length, self._begin = end, together[0].updates_done()
 
     def to_dict(self):
         """Returns the record as lists and dicts, ready for JSON."""

@@ -1,14 +1,13 @@
 """`RecoverFromDivergence`: back to the last good state at a lower rate, instead of NaN."""
 
 import math
-import os
 
 from keras_lr import checks
-from keras_lr.callbacks.base import Controller, ProgressController
+from keras_lr.callbacks.controller import ProgressController
 from keras_lr.callbacks.scheduled import interval
 from keras_lr.diagnosis.divergence import RecoveryState, has_diverged
-from keras_lr.driving.good_states import Kept, Stretch, Trail
-from keras_lr.keras_private.fit_call import build_before_training
+from keras_lr.driving.good_states import Checkpoint, GoodStates, Stretch
+from keras_lr.keras_private.building import build_before_training
 
 
 class RecoverFromDivergence(ProgressController):
@@ -49,8 +48,8 @@ class RecoverFromDivergence(ProgressController):
     events and, unless `verbose` is 0, the screen tell when and why. List savers, which else save
     what has diverged, and `SwapEMAWeights` after this callback. `TerminateOnNaN` still ends the
     training, with the last good state in the model. `on_train_end="restore_initial"` undoes the
-    cuts. `state_path`: see `Controller`; a run that goes on after a stop can go back to where it
-    went on, not before.
+    cuts. `state_path`: see `StatefulCallback`; a run that goes on after a stop can go back to where
+    it went on, not before.
 
     >>> from keras_lr.callbacks import RecoverFromDivergence
     >>> rule = RecoverFromDivergence(mode="min")
@@ -64,6 +63,8 @@ class RecoverFromDivergence(ProgressController):
     Source: asked for in Keras' issue 8332.
     """
 
+    gone = {"directory": "the copies are held in the host's memory."}
+
     def __init__(
         self,
         monitor="loss",
@@ -73,7 +74,6 @@ class RecoverFromDivergence(ProgressController):
         threshold=10.0,
         window=20,
         every="epoch",
-        directory=None,
         mode="auto",
         verbose=1,
         on_train_end="keep",
@@ -88,12 +88,18 @@ class RecoverFromDivergence(ProgressController):
         self.every = interval(every)
         if self.every != "epoch" and monitor != "loss":
             checks.refuse("monitor", "'loss' where `every` is a number of batches", monitor)
-        if directory is not None and not isinstance(directory, (str, os.PathLike)):
-            checks.refuse("directory", "a path", directory)
-        self.directory = directory
         super().__init__(monitor, mode, verbose, on_train_end, state_path)
         # Validation has seen the weights as they are; what training tells lacks the last update.
         self._lags = not monitor.startswith("val_")
+        self._begin_anew()
+
+    def _begin_anew(self):
+        self._states, self._told, self._stretch = None, [], Stretch()
+        self._epoch, self._first_batch, self._is_in_epoch = 0, 0, False
+        self._is_in_doubt, self._never_finite = False, frozenset()
+        # Of the look that is under way: what was seen, and the state that it was seen at.
+        self._symptom, self._seen_state = None, None
+        self._decisions = None
 
     @property
     def recoveries(self):
@@ -114,15 +120,12 @@ class RecoverFromDivergence(ProgressController):
         return state._replace(factor=state.factor * self.factor, begun_at=rate * self.factor)
 
     def has_diverged(self, state, value):
-        """Tells whether a value is none, or has exploded (see `divergence.has_diverged`)."""
+        """Tells whether a value is not finite, or has exploded (see `divergence.has_diverged`)."""
         return has_diverged(state, value, self.threshold, self.lower_is_better)
 
     def explain(self, before, after, value):
-        update = self.driver.rates[0].updates_done()
-        return (
-            f"{self._symptom}, back to update {update}, "
-            f"recovery {after.divergences} of {self.max_recoveries}"
-        )
+        symptom = self._symptom or f"{self.monitor} = {value:.4g}"
+        return f"{symptom}, recovery {after.divergences} of {self.max_recoveries}"
 
     # When it looks
 
@@ -137,22 +140,17 @@ class RecoverFromDivergence(ProgressController):
                 "`every` must be 'epoch' for a model that has no metric of the name 'loss'. "
                 f"Received: every={self.every}"
             )
-        if self.directory is not None:
-            os.makedirs(self.directory, exist_ok=True)
-        self._trail, self._told, self._stretch = None, [], Stretch()
+        self._begin_anew()
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        if self._trail is None:
-            self._begin_trail()
-        others = (c for c in self.driver.callbacks if isinstance(c, Controller) and c is not self)
-        self._others = {callback: callback.state for callback in others}
-        self._epoch, self._is_in_epoch = epoch, True
-        self._first_batch = self._batch = 0
+        if self._states is None:
+            self._begin_states()
+        self._decisions = self.driver.decisions()
+        self._epoch, self._is_in_epoch, self._first_batch = epoch, True, 0
 
     def on_train_batch_begin(self, batch, logs=None):
         super().on_train_batch_begin(batch, logs)
-        self._batch = batch
         seen = batch - self._first_batch
         count = self._stretch.count(seen)
         if self.every != "epoch" and count >= self.every:
@@ -162,17 +160,13 @@ class RecoverFromDivergence(ProgressController):
             self._is_in_doubt = False
             mean = self._running_mean()
             if mean is None or self._began_well(self._stretch.mean(seen, mean)):
-                self._trail.trust()
+                self._states.trust()
 
     def _began_well(self, value):
-        self._know_direction()
+        self.settle_if_open()
         if self.state.at_first is None and math.isfinite(value):
             self.state = self.state._replace(at_first=value)
         return not self.has_diverged(self.state, value)
-
-    def _know_direction(self):
-        if self._direction_is_open:
-            self.settle()
 
     def _running_mean(self):
         # Not from a batch's logs: a callback that reads them has Keras wait for every batch. To
@@ -183,13 +177,11 @@ class RecoverFromDivergence(ProgressController):
 
     def on_epoch_end(self, epoch, logs=None):
         self._is_in_epoch = False
-        # Before the counters are copied, and before they go back.
-        self.driver.end_epoch(self._batch, epoch)
         super().on_epoch_end(epoch, logs)
 
     def observe(self, epoch, value):
-        self._know_direction()
-        seen = self._batch + self.model.steps_per_execution - self._first_batch
+        self.settle_if_open()
+        seen = max(self.driver.batches.ended, 1) - self._first_batch
         if self.every == "epoch":
             self._judge(value)
             self._stretch.begin()
@@ -207,14 +199,14 @@ class RecoverFromDivergence(ProgressController):
             self._stretch.begin(seen, mean)
         elif self._is_in_epoch:
             self.model.reset_metrics()
-            self._first_batch = self._batch
+            self._first_batch = self.driver.batches.last_begun
             self._stretch.begin()
 
     # What follows for the model
 
-    def _begin_trail(self):
+    def _begin_states(self):
         build_before_training(self.model)
-        start = self._keep(None, "from before the training")
+        start = self._checkpoint(None, "from before the training")
         lost = start.snapshot.non_finite & {v.path for v in self.model.trainable_variables}
         if lost:
             self.driver.finish()
@@ -224,40 +216,40 @@ class RecoverFromDivergence(ProgressController):
             )
         # A mask may hold infinity from the start.
         self._never_finite = start.snapshot.non_finite
-        self._trail = Trail(start, lambda new, old: self.is_better(new.value, old.value))
+        self._states = GoodStates(start, lambda new, old: self.is_better(new.value, old.value))
         self._is_in_doubt = self._lags
 
-    def _keep(self, value, name):
-        return Kept.now(self.driver, self.model, self.directory, value, name)
+    def _checkpoint(self, value, name):
+        return Checkpoint.now(self.driver, self.model, value, name)
 
     def _judge(self, value):
-        self._symptom, self._looked = f"{self.monitor} = {value:.4g}", None
+        self._symptom, self._seen_state = f"{self.monitor} = {value:.4g}", None
         if not self.has_diverged(self.state, value):
-            self._looked = self._keep(value, f"of epoch {self._epoch + 1} ({self._symptom})")
-            lost = self._looked.snapshot.non_finite - self._never_finite
+            name = f"of epoch {self._epoch + 1} ({self._symptom})"
+            self._seen_state = self._checkpoint(value, name)
+            lost = self._seen_state.snapshot.non_finite - self._never_finite
             if lost:
                 self._symptom, value = f"NaN or infinity in {min(lost)}", math.nan
         super().observe(self._epoch, value)
-        self._looked = None
+        self._symptom = self._seen_state = None
 
     def act(self, before, after, value):
         self._is_in_doubt = self._lags
         if after.divergences == before.divergences:
-            self._trail.add(self._looked)
+            self._states.add(self._seen_state)
             if not self._lags:
-                self._trail.trust()
+                self._states.trust()
             return
         self._told.append(f"epoch {self._epoch + 1}: {self._symptom}")
         if after.divergences > self.max_recoveries:
             self._give_up()
-        self._trail.back().restore(self.driver)
-        for callback, state in self._others.items():
-            callback.state = state
-        if not self._is_in_epoch:
-            self.driver.undone_epoch = self._epoch
+        self._states.back().restore(self.driver)
+        self._symptom += f", back to update {self.driver.driven[0].updates_done()}"
+        undone = None if self._is_in_epoch else self._epoch
+        self.driver.undo_decisions(self._decisions, cause=self, epoch=undone)
 
     def _give_up(self):
-        best, told = self._trail.best, "; ".join(self._told)
+        best, told = self._states.best, "; ".join(self._told)
         best.restore(self.driver)
         # Nobody calls `on_train_end` after an error.
         self.on_train_end()
@@ -271,4 +263,4 @@ class RecoverFromDivergence(ProgressController):
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
-        self._trail = self._looked = self._others = None
+        self._states = self._seen_state = self._decisions = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.base import Controller, ProgressController
+from keras_lr.callbacks.controller import Controller, ProgressController
 from keras_lr.driving.events import Event
 from keras_lr.plotting import plot_replays
 from keras_lr.plotting.schedules import shortened
@@ -51,25 +51,42 @@ def replay(callback, metrics, *, learning_rate=None, steps_per_epoch=1):
             f"`learning_rate` must be given for a {type(callback).__name__} with absolute rates, "
             "to compare them with. Received: learning_rate=None"
         )
-    run = _Run(callback, _base(learning_rate, trace.epochs, steps_per_epoch))
-    for epoch, value in zip(trace.epochs, values):
-        run.done += 1
-        if value is not None:
-            run.rule.observe(epoch, float(value))
-        run.end_epoch()
-        if run.stopped:
+    rule, base = _fresh(callback), _base(learning_rate, trace.epochs, steps_per_epoch)
+    states, events, stopped = [rule.start()], [], False
+    for done, (epoch, value) in enumerate(zip(trace.epochs, values), start=1):
+        before, rate = states[-1], _rate(states[-1], base[done])
+        after = before if value is None else rule.decide(epoch, before, float(value), rate)
+        if _rate(after, base[done]) != rate:
+            reason = rule.explain(before, after, float(value))
+            change = rate, _rate(after, base[done]), reason
+            events.append(Event(epoch, None, type(callback).__name__, None, *change))
+        states.append(after)
+        stopped = value is not None and rule.stops(float(value))
+        if stopped:
             break
-    seen = slice(run.done)
+    seen = slice(len(states) - 1)
     return Replay(
         type(callback).__name__,
         callback.monitor,
         trace.epochs[seen],
         _frozen([np.nan if value is None else value for value in values[seen]]),
-        _frozen(run.factors),
-        _frozen(run.rates),
-        tuple(run.events),
-        run.stopped,
+        _frozen([state.factor for state in states]),
+        _frozen([_rate(state, rate) for state, rate in zip(states, base)]),
+        tuple(events),
+        stopped,
     )
+
+
+def _fresh(callback):
+    """Returns a copy of a callback as at the beginning of a fit."""
+    rule = copy.copy(callback)
+    if isinstance(rule, ProgressController):
+        rule.settle()
+    return rule
+
+
+def _rate(state, base):
+    return float((base if state.rate is None else state.rate) * state.factor)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,37 +118,6 @@ class Replay:
     def plot(self, ax=None):
         """Draws the metric and the rates; returns the axes (needs the extra `plot`)."""
         return plot_replays([self], [self.callback], ax)
-
-
-class _Run:
-    """A copy of a callback as at the begin of a fit, and what it sees of a driver and a model."""
-
-    def __init__(self, callback, base):
-        self.rule, self.base, self.done = copy.copy(callback), base, 0
-        self.rule.driver, self.rule.act, self.rule.verbose = self, self.act, 0
-        self.rule.state = self.state = self.rule.start()
-        if isinstance(self.rule, ProgressController):
-            self.rule.settle()
-        self.stopped, self.events = False, []
-        self.factors, self.rates = [], []
-        self.end_epoch()
-
-    def next_rate(self):
-        rate = self.base[self.done] if self.state.rate is None else self.state.rate
-        return float(rate * self.state.factor)
-
-    def act(self, before, after, value):
-        self.stopped = self.rule.stops(value)
-
-    def update(self, epoch, cause, reason):
-        before, self.state = self.next_rate(), self.rule.state
-        after, name = self.next_rate(), type(cause).__name__
-        if after != before:
-            self.events.append(Event(epoch, None, name, None, before, after, reason))
-
-    def end_epoch(self):
-        self.factors.append(self.state.factor)
-        self.rates.append(self.next_rate())
 
 
 def _base(learning_rate, epochs, steps_per_epoch):

@@ -7,19 +7,19 @@ import keras
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.base import ControllerState, StepCallback
+from keras_lr.callbacks.base import StepCallback
+from keras_lr.callbacks.controller import ControllerState, StatefulCallback
 from keras_lr.callbacks.scheduled import interval
+from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell, verbosity
-from keras_lr.driving.rate_logs import column, warn_of_early_readers
-from keras_lr.driving.saved_state import file_path
 from keras_lr.schedules import Schedule, Tabulated
 from keras_lr.schedules.evaluation import whole_periods
 from keras_lr.schedules.fields import Steps
 from keras_lr.schedules.function import Nested
 
 
-class LearningRateScheduler(StepCallback):
-    """Sets the rate at the begin of every epoch to `schedule(epoch, lr)` or `schedule(epoch)`.
+class LearningRateScheduler(StatefulCallback, StepCallback):
+    """Sets the rate at the beginning of every epoch to `schedule(epoch, lr)` or `schedule(epoch)`.
 
     Keras' callback, and it works on an optimizer that was built with a schedule, whose place it
     takes, also after the fit. What is returned may be any finite scalar >= 0: a Python or NumPy
@@ -36,7 +36,7 @@ class LearningRateScheduler(StepCallback):
     On JAX, and there only on an optimizer that was built with a schedule, every new rate compiles
     the training step anew. `logs["learning_rate"]` is the rate applied at the epoch's last update
     (`learning_rate_<name>` under a `MultiOptimizer`). `verbose=1` tells the rate of each epoch.
-    `state_path` keeps what was returned last: see `Controller`.
+    `state_path` keeps what was returned last: see `StatefulCallback`.
 
     >>> import keras, numpy as np
     >>> from keras_lr.callbacks import LearningRateScheduler
@@ -54,7 +54,7 @@ class LearningRateScheduler(StepCallback):
     def __init__(
         self, schedule, verbose=0, *, every="epoch", steps_per_epoch=None, state_path=None
     ):
-        super().__init__(steps_per_epoch)
+        StepCallback.__init__(self, steps_per_epoch)
         self.planned = schedule
         self.verbose = verbosity("verbose", verbose)
         self.every = interval(every)
@@ -64,12 +64,14 @@ class LearningRateScheduler(StepCallback):
         if self._takes_rate and not self.follows_metrics:
             required = "a function of the index alone where `every` is a number: its values are "
             checks.refuse("schedule", required + "asked for before training", schedule)
-        self.state_path = file_path("state_path", state_path)
-        self.state, self._asked = self.start(), ()
+        self.remember(state_path)
+        self._asked = ()
 
-    def start(self):
-        """Returns the state before the first epoch."""
-        return ControllerState()
+    @property
+    def contribution(self):
+        return Contribution(base=self.state.rate if self.schedule is None else self.schedule)
+
+    # In updates: a table, made before training
 
     def build(self, run):
         if self.follows_metrics:
@@ -81,15 +83,16 @@ class LearningRateScheduler(StepCallback):
         return _Held(Tabulated((asked + asked[-1:] * count)[:count]), self.every)
 
     def on_train_begin(self, logs=None):
-        self.state, self._asked = self.start(), ()
+        self._asked = ()
         super().on_train_begin(logs)
-        # The driver builds once more, for another length: the function is not asked again.
+        # The plan is built once more, for another length: the function is not asked again.
         self._asked = self.schedule.table.values if self.schedule is not None else ()
-        warn_of_early_readers(self)
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
         self._asked = ()
+
+    # In epochs: a number, asked for when an epoch begins
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -103,12 +106,9 @@ class LearningRateScheduler(StepCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
-        logs, rates = {} if logs is None else logs, self.driver.rates
-        for rate in rates:
-            last = np.array([max(rate.updates_done() - 1, 0)])
-            logs[column(rate, rates)] = float(rate.ledger.at(last)[0])
-        if self.follows_metrics:
-            self.driver.remember(self, epoch + 1)
+        if logs is not None:
+            logs |= self.driver.rates_in_logs()
+        self.driver.decided(self, epoch + 1)
 
     def _base_rate(self):
         """Returns what `schedule` returned last, unless somebody else has written a rate since."""

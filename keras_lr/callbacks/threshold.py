@@ -4,15 +4,15 @@ import math
 from typing import NamedTuple
 
 from keras_lr import checks
-from keras_lr.callbacks.base import Controller
+from keras_lr.callbacks.controller import Controller
 
 
 class ThresholdState(NamedTuple):
     """The band that the metric is in, 0 below the first threshold, and its rate."""
 
     factor: float = 1.0
-    rate: float = None
-    band: int = None
+    rate: float | None = None
+    band: int | None = None
 
 
 class LossThreshold(Controller):
@@ -23,7 +23,7 @@ class LossThreshold(Controller):
     the next. With `hysteresis` h a band is left only when the metric is more than h beyond its
     edge, so that noise around a threshold does not toggle the rate. Until the first finite value
     the optimizer's own rate or schedule counts; a value that is not finite changes nothing.
-    `state_path`: see `Controller`.
+    `state_path`: see `StatefulCallback`.
 
     >>> from keras_lr.callbacks import LossThreshold
     >>> rule = LossThreshold(0.5, [0.001, 0.1])

@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-from keras_lr.callbacks.base import ProgressController
+from keras_lr.callbacks.controller import ProgressController
 
 
 class ValidationDecayState(NamedTuple):
     """The best value so far; since which epoch (from 1), and for how many, it got worse."""
 
     factor: float = 1.0
-    rate: float = None
+    rate: float | None = None
     evaluations: int = 0
-    best: float = None
+    best: float | None = None
     worse_since: int = 0
     worse_for: int = 0
 
@@ -22,7 +22,7 @@ class ValidationDecay(ProgressController):
     t_p is the evaluation (counted from 1) at which the metric began to be worse than the best so
     far, t_d for how many evaluations it has been; t_d = 0 is the factor 1. A new best brings the
     full rate back. A value that is not finite counts as worse, and never as the best.
-    `state_path`: see `Controller`.
+    `state_path`: see `StatefulCallback`.
 
     >>> from keras_lr.callbacks import ValidationDecay
     >>> rule = ValidationDecay(mode="min")

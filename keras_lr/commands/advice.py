@@ -3,7 +3,7 @@
 import inspect
 import math
 
-from keras_lr.keras_private.optimizers import leaves, multiplier_of
+from keras_lr.keras_private.optimizers import has_multiplier, leaves
 from keras_lr.schedules import Constant, LinearDecay
 
 
@@ -42,7 +42,7 @@ def _uses(found, optimizer):
         f"  model.fit(…, callbacks=[keras_lr.callbacks.FitSchedule({decay.format(repr('100%'))})])",
     ]
     parts = leaves(optimizer)
-    if any(multiplier_of(part) != 1.0 for part in parts):
+    if any(has_multiplier(part) for part in parts):
         # `FitSchedule` gives each group its share.
         return [f"  at multiplier 1: linear to zero: {linear}, constant: {constant}", *driven]
     if len(parts) > 1:

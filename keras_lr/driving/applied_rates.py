@@ -1,42 +1,78 @@
 """What rate was applied when: kept as the few numbers that changed, worked out by formula."""
 
+import bisect
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 
-class Ledger:
-    """The rates of one optimizer during one fit: `(scale · base(t) + level) × factors(t)`.
+class Formula(NamedTuple):
+    """`(scale · base + level) × factors` as functions of an array of updates.
 
-    `base` returns the rates at an array of updates, `factors` are schedules whose t is the update
-    minus `offset`. Each entry of (scale, level) counts from its update on.
+    >>> formula = Formula(lambda t: 0.1 * t, [lambda t: 0.5], scale=2.0, level=0.0)
+    >>> formula(np.array([1, 2])).round(6).tolist()
+    [0.1, 0.2]
+    """
 
-    >>> import numpy as np
-    >>> ledger = Ledger(lambda updates: 0.1 * np.ones(len(updates)), [], 0)
-    >>> ledger.write(2, scale=0.5, level=0.0)
-    >>> ledger.at(np.arange(4)).tolist()
+    base: Callable
+    factors: list
+    scale: float
+    level: float
+
+    def __call__(self, updates):
+        """Returns the rates at an array of updates, as float64."""
+        rates = np.full(len(updates), self.level)
+        if self.scale:
+            rates = rates + self.base(updates) * self.scale
+        for factor in self.factors:
+            rates = rates * factor(updates)
+        return rates
+
+
+class AppliedRates:
+    """The rates of one optimizer during one fit: which formula counts from which update on.
+
+    >>> rates = AppliedRates()
+    >>> rates.write(0, lambda updates: np.full(len(updates), 0.1))
+    >>> rates.write(2, lambda updates: np.full(len(updates), 0.05))
+    >>> rates.at([0, 1, 2, 3]).tolist()
     [0.1, 0.1, 0.05, 0.05]
     """
 
-    def __init__(self, base, factors, offset, scale=1.0, level=0.0):
-        self.base, self.factors, self.offset = base, factors, offset
-        self.entries = [(0, scale, level)]
+    def __init__(self):
+        self._starts, self._formulas = [], []
 
-    def write(self, update, scale, level):
-        """Notes that from `update` on these count."""
-        self.entries.append((update, scale, level))
+    def write(self, update, formula):
+        """Notes that a formula counts from `update` on."""
+        self._starts.append(update)
+        self._formulas.append(formula)
 
     def rewind(self, update):
         """Notes that the clock was set back: what counts now counts from `update` on."""
-        _, scale, level = self.entries[-1]
-        self.entries = [entry for entry in self.entries if entry[0] < update]
-        self.entries.append((update, scale, level))
+        now = self._formulas[-1]
+        while self._starts and self._starts[-1] >= update:
+            self._starts.pop()
+            self._formulas.pop()
+        self.write(update, now)
 
     def at(self, updates):
         """Returns the rates applied at these updates, as float64."""
-        starts, scales, levels = (np.array(column) for column in zip(*self.entries))
-        entry = np.searchsorted(starts, updates, side="right") - 1
-        applied = levels[entry]
-        if scales[entry].any():
-            applied = applied + self.base(updates) * scales[entry]
-        for factor in self.factors:
-            applied = applied * factor.rates(updates - self.offset)
-        return applied
+        updates = np.asarray(updates)
+        rates = np.empty(len(updates))
+        # One look-up in the list for each, as a long run has many formulas, and few count here.
+        which = np.array([bisect.bisect_right(self._starts, u) - 1 for u in _ends(updates)])
+        for index in range(which.min(), which.max() + 1) if len(which) else ():
+            begin = self._starts[index] if index > which.min() else -np.inf
+            end = self._starts[index + 1] if index < which.max() else np.inf
+            here = (updates >= begin) & (updates < end)
+            rates[here] = self._formulas[index](updates[here])
+        return rates
+
+    def next(self, update):
+        """Returns the rate of one update, as a float."""
+        return float(self.at([update])[0])
+
+
+def _ends(updates):
+    return (updates.min(), updates.max()) if len(updates) else ()

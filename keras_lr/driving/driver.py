@@ -2,26 +2,29 @@
 
     applied rate at update t = base(t) × factor₁ × factor₂ × …
 
-How that reaches an optimizer is in optimizer_rate.py.
+How that reaches an optimizer is in driven_optimizer.py; README.md is the walk through this folder.
 """
 
 import math
-import sys
 import warnings
 import weakref
 
-import keras
-
-from keras_lr.driving.driven_optimizer import OptimizerRate
+from keras_lr.driving import preflight
+from keras_lr.driving.contribution import Total
+from keras_lr.driving.driven_optimizer import DrivenOptimizer
 from keras_lr.driving.events import Event
-from keras_lr.driving.outlook import highest, warn_of_another_length, warn_of_exhausted
-from keras_lr.driving.rivals import warn_of_keras_own
-from keras_lr.driving.saved_state import Memory
-from keras_lr.keras_private.fit_call import batches_per_epoch, fits_under_way, listed
-from keras_lr.keras_private.optimizers import check_optimizer, leaves
+from keras_lr.driving.saved_state import SavedState
+from keras_lr.keras_private import training_step
+from keras_lr.keras_private.batch_counter import BatchCounter
+from keras_lr.keras_private.fit_call import FitCall
+from keras_lr.keras_private.optimizers import (
+    accumulation,
+    check_optimizer,
+    leaves,
+    may_skip_updates,
+)
+from keras_lr.keras_private.overrides import Overrides
 from keras_lr.schedules.durations import Run
-
-_PLACE = "_keras_lr_driver"
 
 
 class Driver:
@@ -30,203 +33,185 @@ class Driver:
     def __init__(self, model, params, batches=None):
         check_optimizer(model)
         self._model = weakref.ref(model)
-        self.params = params
-        self.started = False
-        self._length_is_checked = False
-        self.undone_epoch = None
-        self.callbacks = []
-        self.hooks = []
-        self.rates = []
-        self.events = []
-        self.memory = Memory(self.callbacks)
-        self.by_hand, self.clocks = False, []
-        self._batches = batches
-        accumulation = leaves(model.optimizer)[0].gradient_accumulation_steps or 1
+        self.params, self.by_hand, self.started = params, False, False
+        self.callbacks, self.driven, self.events = [], [], []
+        # Those that the counters of the optimizers have too many, after an epoch.
+        self.batches, self.batches_without_data = BatchCounter(), 0
+        self.saved = SavedState(self.callbacks)
+        self._preflight = preflight.Preflight(model)
+        self._overrides = Overrides()
+        self._batches_per_epoch, self._last_clocks = batches, []
+        self._undone_epoch, self._ended_epoch = None, None
+        self._may_check_length = True
         epochs = (params or {}).get("epochs") or None
-        self.run = Run(epochs, batches / accumulation if batches else None)
+        per_epoch = batches / accumulation(leaves(model.optimizer)[0]) if batches else None
+        self.run = Run(epochs, per_epoch)
 
-    @staticmethod
-    def of(callback, model):
-        """Returns the driver of the fit that `callback` is in; a fit's callbacks share `params`."""
-        driver = vars(model).get(_PLACE)
-        if driver is None or driver.started or driver.params is not callback.params:
-            if driver is not None:
-                driver.make_way(callback)
-            # Past the model's own `__setattr__`, which tracks what it is given.
-            batches = batches_per_epoch(callback, model)
-            driver = vars(model)[_PLACE] = Driver(model, callback.params, batches)
-        return driver
-
-    @staticmethod
-    def attached(model):
-        """Returns the callbacks that are attached to a model, taken off to be so with another."""
-        driver = vars(model).get(_PLACE)
-        if driver is None or not driver.by_hand:
-            return []
-        if not driver.drives(model):
-            driver.finish()
-            return []
-        if any(rate.updates_made() for rate in driver.rates):
-            raise ValueError(
-                "All callbacks of a loop must be attached before its first update: "
-                f"{driver.callbacks[0].owner} is under way. Call `detach()` to begin anew."
-            )
-        together = driver.callbacks + driver.hooks
-        for callback, state in driver.memory.given.items():
-            callback.set_state(state)
-        # Nothing was applied yet: nothing stays.
-        driver.callbacks = []
-        driver.finish()
-        return together
+    def put_on(self, model, place):
+        """Notes this driver on its model, until `finish`."""
+        self._overrides.put(model, place, self)
 
     def drives(self, model):
         """Tells whether the optimizer is still the one that this drives, and not compiled anew."""
-        mine = [rate.optimizer for rate in self.rates]
+        mine = [driven.optimizer for driven in self.driven]
         return [id(leaf) for leaf in leaves(model.optimizer)] == [id(leaf) for leaf in mine]
 
-    def make_way(self, callback):
-        """Ends what an interrupted fit has left; raises if this fit or loop is under way."""
-        fits = fits_under_way(self._model())
-        name = type(callback).__name__
-        if self.rates and len(fits) > 1:
+    def give_back_callbacks(self):
+        """Takes all callbacks off, before the first update, to be attached with another one."""
+        if any(driven.updates_made() for driven in self.driven):
             raise ValueError(
-                "A `fit` inside a `fit` of the same model cannot have callbacks of keras_lr of its "
-                f"own. Received: {name}"
+                "All callbacks of a loop must be attached before its first update: "
+                f"{self.callbacks[0].owner} is under way. Call `detach()` to begin anew."
             )
-        if self.by_hand and fits and self.drives(self._model()):
-            raise ValueError(
-                "`fit` cannot have callbacks of keras_lr while others are attached to the model: "
-                f"give all of them to `fit`, or call `detach()` first. Received: {name}"
-            )
+        together = list(self.callbacks)
+        self.saved.give_back()
+        # Nothing was applied yet: nothing stays.
+        self.callbacks = []
         self.finish()
+        return together
+
+    # The course of a fit
 
     def join(self, callback):
         """Adds a callback; raises if it cannot work with those that are there."""
-        if any(other is callback for other in self.callbacks + self.hooks):
-            if sum(other is callback for other in listed(self._model())) > 1:
-                raise ValueError(
-                    f"Each callback must be listed once. Received twice: {callback.owner}"
-                )
-            # Begun once more by hand, before the first epoch.
+        if any(other is callback for other in self.callbacks):
+            # `on_train_begin` was called once more by hand, before the first epoch, or:
+            self._preflight.check(self.callbacks, self.run)
             return
-        rivals = [c for c in self.callbacks if c.sets_base and callback.sets_base]
-        if rivals:
-            raise ValueError(
-                "At most one callback can name absolute learning rates; the others have to be "
-                f"factors. Received: {type(rivals[0]).__name__} and {type(callback).__name__}. "
-                "Remove one of the two."
-            )
-        self.memory.open(callback)
-        # What installs itself drives something else than the rate (see hyperparameters.py).
-        (self.hooks if hasattr(callback, "install") else self.callbacks).append(callback)
+        self._preflight.check([*self.callbacks, callback], self.run)
+        self.saved.open(callback)
+        self.callbacks.append(callback)
 
-    def start(self, epoch):
+    def begin_epoch(self, epoch):
         """Takes the optimizer over, at the first epoch of the fit; savers have restored by then."""
-        self._epoch_is_fresh = True
-        for rate in self.rates:
-            rate.begin_epoch()
-        if self.started:
-            return
-        self.started = True
-        model = self._model()
-        self._has_warned = warn_of_keras_own(model, self._writing)
-        step_callbacks = [c for c in self.callbacks if c.schedule is not None]
-        base = next((c.schedule for c in step_callbacks if c.sets_base), None)
-        factors = [c.schedule for c in step_callbacks if not c.sets_base]
-        restored, clocks = self.memory.recall(model.optimizer, epoch, self._batches)
-        if clocks is None:
-            needed = bool(step_callbacks or self.hooks)
-            clocks = [self._first_update(epoch, needed)] * len(leaves(model.optimizer))
-        follows_metrics = any(c.follows_metrics for c in self.callbacks)
-        for leaf, clock in zip(leaves(model.optimizer), clocks, strict=True):
-            self.rates.append(OptimizerRate(leaf, base, factors, clock))
-        installed = [rate.install(model, follows_metrics) for rate in self.rates]
-        installed += [hook.install(rate) for hook in self.hooks for rate in self.rates]
-        if restored:
-            for rate in self.rates:
-                rate.set(*self._dialled(self.callbacks))
-        self.memory.begin(self.rates, epoch, restored)
-        self._look_ahead(epoch)
-        if any(installed) or any(rate.may_be_stale() for rate in self.rates):
-            # What was traced before knows nothing of it.
-            model.make_train_function(force=True)
-        vars(model)["make_train_function"] = self._make_train_function
+        self._is_at_first_batch = True
+        self.batches.begin_epoch()
+        for driven in self.driven:
+            driven.begin_epoch()
+        if not self.started:
+            self.started = True
+            self._start(epoch)
 
-    def _look_ahead(self, epoch):
-        """Has what will not work as it is meant warned about before the first update."""
-        total = self.run.total_steps
-        to_come = None if total is None else int(total - epoch * self.run.steps_per_epoch)
-        if any(c.sets_base and c.follows_metrics for c in self.callbacks):
-            # Which rates they are going to name is not known.
-            return
-        for rate in self.rates:
-            warn_of_exhausted(rate, to_come)
-        if to_come is None and any(c.schedule is not None for c in self.callbacks):
-            return
-        best = max(highest(rate, to_come) / rate.multiplier for rate in self.rates)
-        for callback in self.callbacks:
-            callback.foresee(best)
+    def _start(self, epoch):
+        model, optimizers = self._model(), leaves(self._model().optimizer)
+        restored, clocks = self.saved.recall(model.optimizer, epoch, self._batches_per_epoch)
+        clocks = clocks or [self._first_update(epoch)] * len(optimizers)
+        self.driven = [DrivenOptimizer(*pair) for pair in zip(optimizers, clocks, strict=True)]
+        self._compiled = None
+        installed = [self._apply(self._total())]
+        installed += [c.install(driven) for c in self.callbacks for driven in self.driven]
+        self.saved.begin(self.driven, epoch, restored)
+        self._preflight.check(self.callbacks, self.run, self.driven, epoch)
+        if any(installed) or any(driven.may_be_stale() for driven in self.driven):
+            # The step that was compiled before does not have it.
+            training_step.rebuild(model)
+        # An interrupted fit has not called `finish`: the next one does.
+        training_step.call_before_next_fit(self._overrides, model, self._finish_unless_attached)
 
-    def _make_train_function(self, force=False):
-        # A `fit` that asks for it, and is the only one under way, comes after one that was
-        # interrupted: `finish` would have taken this away. `train_on_batch` may ask as it likes.
-        model = self._model()
-        caller = sys._getframe(1)
-        alone = caller.f_code.co_name == "fit" and fits_under_way(model) == [caller]
-        if alone and not self.by_hand:
+    def _first_update(self, epoch):
+        needed = any(callback.schedule is not None for callback in self.callbacks)
+        if epoch == 0 or not needed:
+            return 0
+        if self.run.steps_per_epoch is None:
+            raise ValueError(
+                "The clock of a fit that starts at a later epoch needs the number of batches per "
+                f"epoch: give fit(steps_per_epoch=…). Received: initial_epoch={epoch}"
+            )
+        return int(epoch * self.run.steps_per_epoch)
+
+    def _finish_unless_attached(self):
+        if not self.by_hand:
             self.finish()
-        return type(model).make_train_function(model, force=force)
 
-    def clocks_now(self):
-        """Returns the t of the schedules at the next update by optimizer; after a fit, its last."""
-        return [rate.clock() for rate in self.rates] or self.clocks
+    def begin_batch(self, batch):
+        """Sees, at the first batch of an epoch, what rate others have written before it."""
+        self.batches.begin(batch)
+        if self._is_at_first_batch:
+            self._is_at_first_batch = False
+            self.adopt_foreign_writes()
 
-    def remember(self, callback, epoch):
-        """Keeps the state of a callback that has decided what follows from `epoch` epochs."""
-        self.memory.keep(callback, self.rates, epoch)
-
-    def end_epoch(self, batch, epoch):
-        """Sees to the clock after an epoch, of which `batch` was the last that Keras began."""
-        if self.by_hand:
+    def end_epoch(self, epoch):
+        """Puts the clock right after an epoch of `fit`; does it once, whoever asks first."""
+        if self.by_hand or self._ended_epoch == epoch:
             return
-        if self.counted_the_end(batch):
-            for rate in self.rates:
-                rate.forget_updates_beyond(batch)
+        model, self._ended_epoch = self._model(), epoch
+        is_fit = FitCall.of(model) is not None
+        self.batches_without_data = int(is_fit and self.batches.counts_a_batch_too_many(model))
+        if self.batches_without_data and self._drives_something():
+            for driven in self.driven:
+                driven.forget_last_batch()
+            self.batches_without_data = 0
         self._check_length(epoch)
 
-    def counted_the_end(self, batch):
-        """Tells, after an epoch, whether its last batch is counted as an update, and was none."""
-        # Where the end of the data comes unforeseen, Keras begins a batch that there is not, and
-        # TensorFlow's compiled step counts it as an update before it finds out.
-        model = self._model()
-        unforeseen = (self.params or {}).get("steps") is None and not model.stop_training
-        unforeseen = unforeseen and not self.by_hand
-        if unforeseen and keras.config.backend() == "tensorflow" and model.steps_per_execution == 1:
-            return self.rates[0].counted_beyond(batch)
-        return False
+    def _drives_something(self):
+        return any(c.follows_metrics or c.schedule is not None for c in self.callbacks)
 
     def _check_length(self, epoch):
         """At the end of the first epoch, warns if it was not as long as the schedules' plan."""
-        model, unplanned = self._model(), self.run.steps_per_epoch is None
-        # A loss scale skips updates that overflow: fewer are no surprise.
-        skips = hasattr(model.optimizer, "inner_optimizer")
-        if self._length_is_checked or unplanned or model.stop_training or skips:
-            return
-        self._length_is_checked = True
-        step_callbacks = [c for c in self.callbacks + self.hooks if c.schedule is not None]
-        warn_of_another_length(step_callbacks, self.run, self.rates[0].updates_made(), epoch)
+        model, is_planned = self._model(), self.run.steps_per_epoch is not None
+        if self._may_check_length and is_planned and not model.stop_training:
+            self._may_check_length = False
+            if not may_skip_updates(model.optimizer):
+                made = self.driven[0].updates_made()
+                self._preflight.check(self.callbacks, self.run, self.driven, epoch, made)
 
-    def look_for_foreign_writes(self):
-        """At the first batch of an epoch, when all have had their say, reads what rate there is."""
-        if not self._epoch_is_fresh:
-            return
-        self._epoch_is_fresh = False
-        self.adopt_foreign_writes()
+    def decided(self, callback, epoch):
+        """Keeps all states of the moment after `epoch` epochs, when the last one is decided."""
+        if callback is self.saved.last:
+            self.saved.keep(self.driven, epoch)
+
+    def finish(self):
+        """Gives the optimizer back: step functions go, metric reductions stay where they may."""
+        staying = self._total([c for c in self.callbacks if not c.restores_initial])
+        if self.driven:
+            self._last_clocks = self.clocks()
+        model, was_driven = self._model(), False
+        for driven in self.driven:
+            if not driven.was_overwritten():
+                driven.set(staying.scale, staying.level)
+            was_driven |= driven.remove()
+            for callback in self.callbacks:
+                was_driven |= callback.remove(driven)
+        # New lists: a backup still asks for the states of those who were there.
+        self.driven, self.callbacks = [], []
+        self._overrides.take_off()
+        if was_driven and model is not None:
+            # The compiled step still has our functions in it; the next use builds a plain one.
+            training_step.forget(model)
+
+    # Decisions
+
+    def _total(self, callbacks=None):
+        callbacks = self.callbacks if callbacks is None else callbacks
+        return Total.of([callback.contribution for callback in callbacks])
+
+    def update(self, epoch, cause, reason):
+        """Applies what all callbacks contribute now, from the next update on."""
+        before = [driven.at_next_update() for driven in self.driven]
+        needs_rebuild = self._apply(self._total())
+        for driven, rate in zip(self.driven, before):
+            now = driven.at_next_update()
+            if now != rate:
+                done, name = driven.updates_done(), type(cause).__name__
+                self.events.append(Event(epoch, done, name, driven.name, rate, now, reason))
+        if needs_rebuild:
+            training_step.rebuild(self._model())
+
+    def _apply(self, total):
+        """Hands a total to every optimizer; returns whether the step must be rebuilt."""
+        follows_metrics = any(callback.follows_metrics for callback in self.callbacks)
+        compiled, needs_rebuild = (total.base, total.factors), False
+        for driven in self.driven:
+            if compiled != self._compiled:
+                needs_rebuild |= driven.compile(self._model(), *compiled, follows_metrics)
+            needs_rebuild |= driven.set(total.scale, total.level)
+        self._compiled = compiled
+        return needs_rebuild
 
     def adopt_foreign_writes(self):
         """Takes what somebody else has written as the base; returns whether anybody had."""
-        foreign = [rate.name for rate in self.rates if rate.adopt_foreign_write()]
-        if foreign and self._writing and not self._has_warned:
+        foreign = [driven.name for driven in self.driven if driven.adopt_foreign_write()]
+        if foreign and self._drives_something() and not self._preflight.has_named_a_writer:
             warnings.warn(
                 f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "
                 "callbacks of keras_lr, perhaps Keras' LearningRateScheduler or ReduceLROnPlateau. "
@@ -237,84 +222,59 @@ class Driver:
             )
         return bool(foreign)
 
-    @property
-    def _writing(self):
-        return [c for c in self.callbacks if c.follows_metrics or c.schedule is not None]
-
-    def _first_update(self, epoch, needed):
-        if epoch == 0 or not needed:
-            return 0
-        if self.run.steps_per_epoch is None:
-            raise ValueError(
-                "The clock of a fit that starts at a later epoch needs the number of batches per "
-                f"epoch: give fit(steps_per_epoch=…). Received: initial_epoch={epoch}"
-            )
-        return int(epoch * self.run.steps_per_epoch)
-
     def next_rate(self):
         """Returns the smallest rate, at multiplier 1, that the next update would be made with."""
-        return min(rate.at_next_update() / rate.multiplier for rate in self.rates)
+        return min(driven.at_next_update() / driven.multiplier for driven in self.driven)
 
     def base_rates(self):
         """Returns, by optimizer, the next rate without any factor of ours, at multiplier 1."""
-        product = math.prod(c.state.factor for c in self.callbacks if c.follows_metrics)
-        return [rate.before_factors(product) / rate.multiplier for rate in self.rates]
+        factors = [c.contribution.factor for c in self.callbacks if c.follows_metrics]
+        product = math.prod(factors)
+        return [driven.without_factors(product) / driven.multiplier for driven in self.driven]
+
+    def rates_in_logs(self):
+        """Returns the rate of each optimizer's last update, by its name in the logs."""
+        return {self.log_name(driven): driven.last_applied() for driven in self.driven}
+
+    def log_name(self, driven):
+        """Returns the name of one optimizer's rate in the logs."""
+        return "learning_rate" if len(self.driven) == 1 else f"learning_rate_{driven.name}"
+
+    def clocks(self):
+        """Returns the t of the schedules at the next update by optimizer; after a fit, its last."""
+        return [driven.clock() for driven in self.driven] or self._last_clocks
+
+    # Back in time
 
     def rewind(self, restore):
-        """Has `restore` set weights or counters back; what counts now counts from there on."""
-        self._take_notes()
-        batches = [rate.batches_counted() for rate in self.rates]
+        """Has `restore` set weights and counters back; what counts now counts from there on."""
+        self._record_updates()
         restore()
-        for rate, before in zip(self.rates, batches):
-            rate.ledger.rewind(rate.updates_done())
-            rate.move_epoch(rate.batches_counted() - before)
+        for driven in self.driven:
+            driven.rewind()
         # Of the length of an epoch in which this happened, the counters tell nothing.
-        self._length_is_checked = True
-        self._take_notes()
+        self._may_check_length = False
+        self._record_updates()
 
-    def _take_notes(self):
+    def _record_updates(self):
         for callback in self.callbacks:
-            callback.take_note()
+            callback.record_updates()
 
-    def update(self, epoch, cause, reason):
-        """Applies what the controllers say now, from the next update on."""
-        scale, level = self._dialled(self.callbacks)
-        rebuild = False
-        for rate in self.rates:
-            before = rate.at_next_update()
-            rebuild |= rate.set(scale, level)
-            after = rate.at_next_update()
-            if after != before:
-                name = type(cause).__name__
-                done = rate.updates_done()
-                self.events.append(Event(epoch, done, name, rate.name, before, after, reason))
-        if rebuild:
-            self._model().make_train_function(force=True)
+    def decisions(self):
+        """Returns what `undo_decisions` needs to take back those that come from here on."""
+        return {callback: callback.checkpoint() for callback in self.callbacks}
 
-    @staticmethod
-    def _dialled(callbacks):
-        states = [callback.state for callback in callbacks if callback.follows_metrics]
-        scale = math.prod(state.factor for state in states)
-        levels = [state.rate for state in states if state.rate is not None]
-        return (0.0, scale * levels[0]) if levels else (scale, 0.0)
+    def undo_decisions(self, decisions, cause, epoch=None):
+        """Has every callback but `cause` forget what it has decided since `decisions` were noted.
 
-    def finish(self):
-        """Gives the optimizer back: step functions go, metric reductions stay where they may."""
-        staying = [c for c in self.callbacks if not c.restores_initial]
-        if self.rates:
-            self.clocks = self.clocks_now()
-        model, traced = self._model(), False
-        for rate in self.rates:
-            if not rate.was_overwritten():
-                rate.set(*self._dialled(staying))
-            traced |= rate.remove()
-            for hook in self.hooks:
-                traced |= hook.remove(rate)
-        self.rates, self.callbacks, self.hooks = [], [], []
-        if model is None:
-            return
-        vars(model).pop("make_train_function", None)
-        vars(model).pop(_PLACE, None)
-        if traced:
-            # The compiled step still has our functions in it; the next use builds a plain one.
-            model.train_function = None
+        With the number of an epoch that has ended, those still to come do not decide on it.
+        """
+        for callback, checkpoint in decisions.items():
+            if callback is not cause:
+                callback.go_back(checkpoint)
+        if epoch is not None:
+            self._undone_epoch = epoch
+
+    def is_undone(self, epoch):
+        """Tells whether the end of this epoch is not to be decided on."""
+        return epoch == self._undone_epoch

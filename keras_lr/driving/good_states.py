@@ -5,7 +5,7 @@ from typing import NamedTuple
 from keras_lr.keras_private.copies import Snapshot
 
 
-class Kept(NamedTuple):
+class Checkpoint(NamedTuple):
     """A state of a fit: weights and slots, the optimizers' own rates, its metric and its name."""
 
     snapshot: Snapshot
@@ -14,32 +14,31 @@ class Kept(NamedTuple):
     name: str
 
     @classmethod
-    def now(cls, driver, model, directory, value, name):
+    def now(cls, driver, model, value, name):
         """Returns the present state."""
-        bases = [rate.initial for rate in driver.rates]
-        return cls(Snapshot(model, with_optimizer=True, directory=directory), bases, value, name)
+        bases = [driven.initial for driven in driver.driven]
+        return cls(Snapshot(model, with_optimizer=True), bases, value, name)
 
     def restore(self, driver):
         """Goes back to this state; a rate that somebody else has raised since is not the base."""
         driver.rewind(self.snapshot.restore)
-        for rate, base in zip(driver.rates, self.bases):
-            if base is not None:
-                rate.initial = min(rate.initial, base)
+        for driven, base in zip(driver.driven, self.bases):
+            driven.lower_base(base)
 
 
-class Trail:
+class GoodStates:
     """The state that a stretch of training began with, the one before while needed, and the best.
 
     The metric of a stretch does not show what its last update did: the state after it is in doubt
     until the next stretch, or its first batch, has gone well.
 
-    >>> trail = Trail("start", lambda state, best: True)
-    >>> trail.add("first"), trail.add("second")
+    >>> states = GoodStates("start", lambda state, best: True)
+    >>> states.add("first"), states.add("second")
     (None, None)
-    >>> trail.back()  # "second" was in doubt
+    >>> states.back()  # "second" was in doubt
     'first'
-    >>> trail.trust()
-    >>> trail.best
+    >>> states.trust()
+    >>> states.best
     'first'
     """
 
@@ -65,7 +64,7 @@ class Trail:
 
 
 class Stretch:
-    """The batches since the last look, and their mean, by Keras' running mean of the epoch.
+    """The batches since the last look, and their mean, from Keras' running mean of the epoch.
 
     >>> stretch = Stretch()
     >>> stretch.begin(seen=2, mean=1.0)

@@ -1,120 +1,70 @@
 """What the callbacks of a fit remember: kept with each epoch, put back when a run goes on.
 
 A state belongs to a moment: epochs and batches done, and the rates in the optimizers. A run that
-goes on finds weights of that moment, restored by whatever saved them, and with them a rate that has
-the reductions of then in it, or not yet. The base is put back under the restored factors, so that
-what is applied is what was.
+goes on finds weights of that moment, restored by whatever saved them. The rate that it finds with
+them has that moment's reductions in it, or not yet. The base is put back under the restored
+factors, so that what is applied is what was.
 """
 
 import json
 import math
-import os
 import warnings
 
-import keras
-
-from keras_lr import checks
-from keras_lr.driving.driven_optimizer import as_written, combined, read
+from keras_lr.driving.driven_optimizer import combined
 from keras_lr.driving.messages import tell
-from keras_lr.driving.state_file import entry_at, read_entries, write_entries
-from keras_lr.keras_private.optimizers import leaves
+from keras_lr.keras_private.optimizers import (
+    batches_counted,
+    has_rate_variable,
+    leaves,
+    own_rate,
+    rate_as_written,
+)
 from keras_lr.schedules import registry
 from keras_lr.schedules.function import as_schedule
 
 
-class Remembering:
-    """A callback that has a state which outlives the process, or none."""
+class SavedState:
+    """The states of one fit's callbacks, and the moment that they belong to.
 
-    state = None
-    state_path = None
-    has_written = False
-    given = None
-
-    @property
-    def owner(self):
-        """The callback as messages and files call it."""
-        monitor = getattr(self, "monitor", None)
-        return f"{type(self).__name__}({'' if monitor is None else f'monitor={monitor!r}'})"
-
-    def get_state(self):
-        """Returns what this callback remembers, as JSON takes it; {} for a function of the update.
-
-        During a fit and after it, with the moment and the rates that it belongs to.
-        """
-        if not self.follows_metrics:
-            return {}
-        driver = vars(self).get("driver")
-        moment = {} if driver is None else driver.memory.moment
-        return json.loads(json.dumps(_entry(self, moment)))
-
-    def set_state(self, state):
-        """Takes what `get_state` returned, for the next fit to go on from.
-
-        The rate of the optimizer may be what it was then or what it had been built with: it is
-        put back to what the state says, unless it is neither.
-        """
-        if not self.follows_metrics:
-            if state != {}:
-                checks.refuse("state", f"{{}}, for {self.owner} remembers nothing", state)
-            return
-        if not isinstance(state, dict) or state.get("callback") != self.owner:
-            checks.refuse("state", f"what `get_state` of another {self.owner} returned", state)
-        self.restore(state)
-        self.given = state
-
-    def get_arrays(self):
-        """Returns what else has to be kept, arrays that are no JSON; only a backup keeps them."""
-        return []
-
-    def restore(self, entry):
-        """Takes the state of an entry; raises ValueError if it is not one of this callback."""
-        found, fields = entry.get("state"), self.start()._fields
-        if not isinstance(found, dict) or set(found) != set(fields):
-            required = f"a state of {self.owner}, with the fields {', '.join(fields)}"
-            checks.refuse("state", required, found)
-        values = {name: _checked(name, value) for name, value in found.items()}
-        checks.RATE("state['factor']", values["factor"])
-        self.state = type(self.start())(**values)
-
-
-def file_path(name, value):
-    """The kind of an argument: None, or the path of a file."""
-    if value is None:
-        return None
-    try:
-        path = os.fspath(value)
-    except TypeError:
-        path = ""
-    if not path or os.path.isdir(path):
-        checks.refuse(name, "None, or the path of a file for this callback alone", value)
-    return path
-
-
-class Memory:
-    """The memory of one fit."""
+    `moment` and `latest`, an entry for each callback that remembers, are those of the last epoch
+    that was decided, ready for JSON.
+    """
 
     def __init__(self, callbacks):
         self.moment, self.latest = {}, []
-        self.backup, self.backup_moment, self.given = None, {}, {}
-        self._callbacks, self._files = callbacks, {}
+        self._callbacks, self._given = callbacks, {}
+        self._backup, self._backup_moment = None, {}
 
     @property
     def _remembering(self):
         return [callback for callback in self._callbacks if callback.follows_metrics]
 
+    @property
+    def last(self):
+        """The callback whose decision completes an epoch: the last one that remembers."""
+        return next(iter(self._remembering[::-1]), None)
+
     def open(self, callback):
         """Reads the state file of a callback that joins, so that a damaged one stops the run."""
-        path = callback.state_path
-        if path is None:
+        file = callback.state_file
+        if file is None:
             return
-        if any(os.path.abspath(path) == os.path.abspath(c.state_path) for c in self._files):
+        if any(file.is_same_as(c.state_file) for c in self._callbacks if c.state_file):
             raise ValueError(
-                f"`state_path` must be another for each callback. Received: {path!r} for two"
+                f"`state_path` must be another for each callback. Received: {file.path!r} for two"
             )
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        self._files[callback] = read_entries(path, callback.owner)
+        file.open(callback.owner)
 
     # Back
+
+    def offer_backup(self, epoch, clocks, entries):
+        """Takes what a backup has kept, for the callbacks to go on from after `epoch` epochs."""
+        self._backup, self._backup_moment = entries, {"epoch": epoch, "clocks": clocks}
+
+    def give_back(self):
+        """Gives callbacks back the states that they had been given for this fit."""
+        for callback, state in self._given.items():
+            callback.set_state(state)
 
     def recall(self, optimizer, epoch, batches):
         """Gives each callback its state of this moment, and the optimizers their base.
@@ -122,59 +72,39 @@ class Memory:
         `batches` is the number per epoch, if known. Returns the callbacks that had a state, and
         the clocks of this moment's schedules by optimizer, None where nobody knows.
         """
-        counts = [int(read(leaf._iterations)) for leaf in leaves(optimizer)]
+        counts = [batches_counted(leaf) for leaf in leaves(optimizer)]
         found = {c: self._found(c, epoch, counts, batches) for c in self._remembering}
         found = {callback: entry for callback, entry in found.items() if entry is not None}
         for callback, entry in found.items():
             callback.restore(entry)
-        self._tell_of_leftovers()
-        factor = math.prod(callback.state.factor for callback in found)
+        for entry in self._backup or ():
+            tell(f"The backup knows {entry['callback']}, now missing: its last factor stays.")
+        factor = math.prod(callback.contribution.factor for callback in found)
         for entry in list(found.values())[-1:]:
             # A state that was taken before any fit, or by hand, says nothing of rates.
             if entry.get("rates"):
                 _put_back(optimizer, entry, factor)
-        moments = [self.backup_moment, *found.values()]
+        moments = [self._backup_moment, *found.values()]
         clocks = [m["clocks"] for m in moments if "clocks" in m and m["epoch"] == epoch > 0]
         return list(found), clocks[0] if clocks else None
 
     def _found(self, callback, epoch, counts, batches):
-        given, callback.given = callback.given, None
+        given = callback.take_given_state()
         if given is not None:
-            self.given[callback] = given
+            self._given[callback] = given
             return given
-        if self.backup is not None:
+        if self._backup is not None:
             return self._from_backup(callback)
-        if callback.state_path is not None:
-            return self._from_file(callback, epoch, counts, batches)
+        if callback.state_file is not None:
+            return callback.state_file.find(epoch, counts, batches)
         return None
 
     def _from_backup(self, callback):
-        for i, entry in enumerate(self.backup):
+        for i, entry in enumerate(self._backup):
             if entry["callback"] == callback.owner:
-                return self.backup.pop(i)
+                return self._backup.pop(i)
         tell(f"{callback.owner} is not in the backup: it begins with a fresh state.")
         return None
-
-    def _tell_of_leftovers(self):
-        for entry in self.backup or ():
-            tell(f"The backup knows {entry['callback']}, now missing: its last factor stays.")
-
-    def _from_file(self, callback, epoch, counts, batches):
-        path, entries = callback.state_path, self._files[callback]
-        is_new_run = epoch == 0 and (callback.has_written or not any(counts))
-        if entries is None or is_new_run:
-            if entries:
-                tell(f"{callback.owner}: training begins, and {path} of an earlier run anew.")
-            elif epoch > 0:
-                warnings.warn(
-                    f"{callback.owner} finds no state file {path}: training goes on at epoch "
-                    f"{epoch} with a fresh state.",
-                    stacklevel=2,
-                )
-            self._files[callback] = []
-            return None
-        place = f"The state file {path} of {callback.owner}"
-        return entry_at(entries, epoch, counts, batches, place)
 
     # Kept
 
@@ -183,58 +113,35 @@ class Memory:
         found = [callback.get_arrays() for callback in self._remembering]
         return {f"{i}.{j}": a for i, arrays in enumerate(found) for j, a in enumerate(arrays)}
 
-    def begin(self, rates, epoch, restored):
-        """Keeps the states that a fit begins with."""
-        self._take(rates, epoch)
-        for callback, entry in zip(self._remembering, self.latest):
-            if callback.state_path is not None and callback not in restored:
-                self._write(callback, entry)
+    def begin(self, driven, epoch, restored):
+        """Keeps the states that a fit begins with; those of `restored` are in their files."""
+        self._schedules = [_serialized(one.own) for one in driven]
+        self._take(driven, epoch)
+        self._write([callback for callback in self._remembering if callback not in restored])
 
-    def keep(self, callback, rates, epoch):
-        """Keeps all states of the moment after `epoch` epochs, when the last one is decided."""
-        if callback is not self._remembering[-1]:
-            return
-        self._take(rates, epoch)
-        for callback, entry in zip(self._remembering, self.latest):
-            if callback.state_path is not None:
-                self._write(callback, entry)
+    def keep(self, driven, epoch):
+        """Keeps all states of the moment after `epoch` epochs."""
+        self._take(driven, epoch)
+        self._write(self._remembering)
 
-    def _take(self, rates, epoch):
-        if not self.moment:
-            self._schedules = [_serialized(rate.own) for rate in rates]
+    def _take(self, driven, epoch):
         self.moment = {
             "epoch": epoch,
-            "iterations": [int(read(rate.optimizer._iterations)) for rate in rates],
+            "iterations": [one.batches_counted() for one in driven],
             "schedules": self._schedules,
-            "rates": [rate.standing() for rate in rates],
-            "clocks": [rate.clock() for rate in rates],
+            "rates": [one.standing() for one in driven],
+            "clocks": [one.clock() for one in driven],
         }
-        self.latest = [_entry(callback, self.moment) for callback in self._remembering]
+        self.latest = [callback.entry(self.moment) for callback in self._remembering]
 
-    def _write(self, callback, entry):
-        # What lies beyond is of a time that was left when the run was set back to this moment.
-        entries = [e for e in self._files[callback] if e["epoch"] < entry["epoch"]] + [entry]
-        self._files[callback] = entries
-        write_entries(callback.state_path, callback.owner, entries)
-        callback.has_written = True
-
-
-def _entry(callback, moment):
-    return {"callback": callback.owner, "state": callback.state._asdict(), **moment}
-
-
-def _checked(name, value):
-    if isinstance(value, list):
-        return tuple(_checked(name, item) for item in value)
-    if value is not None and not isinstance(value, (bool, int, float, str)):
-        checks.refuse(f"state[{name!r}]", "a number, a text, a list of these or None", value)
-    return value
+    def _write(self, callbacks):
+        for callback, entry in zip(self._remembering, self.latest):
+            if callback in callbacks and callback.state_file is not None:
+                callback.state_file.write(entry)
 
 
 def _serialized(own):
     """Returns the config of a schedule; None for a number, and for what has no config."""
-    if isinstance(own, keras.Variable):
-        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -244,7 +151,7 @@ def _serialized(own):
 
 
 def _put_back(optimizer, entry, factor):
-    """Puts the base of a moment into the optimizers, for `factor` to be dialled again."""
+    """Puts the base of a moment into the optimizers; `factor` is dialled on top of it again."""
     found = leaves(optimizer)
     if len(found) != len(entry["rates"]):
         raise ValueError(
@@ -252,17 +159,17 @@ def _put_back(optimizer, entry, factor):
             f"as this one. Received: {len(entry['rates'])}"
         )
     for leaf, config, then in zip(found, entry["schedules"], entry["rates"]):
-        # Of the factors of then, those that nobody remembers stay in the base.
+        # Saved factors that no callback has restored stay in the base.
         rest = then["scale"] / factor if then["scale"] and factor else 1.0
-        own, dialled = leaf._learning_rate, then["dialled"][::-1]
-        if isinstance(own, keras.Variable):
+        dialled = then["dialled"][::-1]
+        if has_rate_variable(leaf):
             _put_back_number(leaf, then["base"], dialled, rest, factor)
         else:
             _put_back_schedule(leaf, config, dialled, rest)
 
 
 def _put_back_number(leaf, base, dialled, rest, factor):
-    found = as_written(leaf._learning_rate)
+    found = rate_as_written(own_rate(leaf))
     known = [] if base is None else [base, *(base * scale + level for scale, level in dialled)]
     if any(math.isclose(found, rate, rel_tol=1e-5) for rate in known):
         leaf.learning_rate = base * rest
@@ -274,7 +181,7 @@ def _put_back_number(leaf, base, dialled, rest, factor):
 
 
 def _put_back_schedule(leaf, config, dialled, rest):
-    own = as_schedule("learning_rate", leaf._learning_rate)
+    own = as_schedule("learning_rate", own_rate(leaf))
     base = _revived(config)
     if base is None:
         return

@@ -6,11 +6,71 @@ very moment: the file can neither run ahead of a checkpoint nor stay behind it u
 
 import json
 import os
+import warnings
 
+from keras_lr import checks
+from keras_lr.driving.messages import tell
 from keras_lr.files import write_atomically
 
 _KEY, _FORMAT = "keras_lr_state", 1
 _FRESH = "or delete the file to begin with a fresh state"
+
+
+class StateFile:
+    """The file of one callback, from one fit to the next."""
+
+    def __init__(self, path):
+        self.path = path
+        self._owner, self._entries, self._has_written = None, None, False
+
+    @classmethod
+    def at(cls, name, path):
+        """Returns the file of an argument; None for None."""
+        if path is None:
+            return None
+        try:
+            found = os.fspath(path)
+        except TypeError:
+            found = ""
+        if not found or os.path.isdir(found):
+            checks.refuse(name, "None, or the path of a file for this callback alone", path)
+        return cls(found)
+
+    def is_same_as(self, other):
+        """Tells whether two paths name one file."""
+        return os.path.abspath(self.path) == os.path.abspath(other.path)
+
+    def open(self, owner):
+        """Reads what there is, so that a damaged file stops a run before it begins."""
+        os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
+        self._owner, self._entries = owner, read_entries(self.path, owner)
+
+    def find(self, epoch, counts, batches):
+        """Returns the entry of a moment, by epochs and batches done; None for a new run.
+
+        `batches` is the number per epoch, if known. Raises ValueError where there is no such entry.
+        """
+        is_new_run = epoch == 0 and (self._has_written or not any(counts))
+        if self._entries is not None and not is_new_run:
+            place = f"The state file {self.path} of {self._owner}"
+            return entry_at(self._entries, epoch, counts, batches, place)
+        if self._entries:
+            tell(f"{self._owner}: training begins, and {self.path} of an earlier run anew.")
+        elif epoch > 0:
+            warnings.warn(
+                f"{self._owner} finds no state file {self.path}: training goes on at epoch "
+                f"{epoch} with a fresh state.",
+                stacklevel=2,
+            )
+        self._entries = []
+        return None
+
+    def write(self, entry):
+        """Adds an entry, and replaces the file in one piece."""
+        # What lies beyond belongs to a time that was left when the run was set back.
+        self._entries = [e for e in self._entries or () if e["epoch"] < entry["epoch"]] + [entry]
+        write_entries(self.path, self._owner, self._entries)
+        self._has_written = True
 
 
 def read_entries(path, owner):

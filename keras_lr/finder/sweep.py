@@ -3,11 +3,12 @@
 import numpy as np
 
 from keras_lr import checks
+from keras_lr.driving.running import end_interrupted_fit
 from keras_lr.finder.curve import Curve, mean_curve
 from keras_lr.finder.result import RangeTest
 from keras_lr.finder.stopping import AfterDivergence
 from keras_lr.finder.verification import planned_schedule, verified
-from keras_lr.keras_private.fit_call import fits_under_way
+from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import check_optimizer, leaves, replicas
 from keras_lr.schedules import Tabulated
 from keras_lr.trials import data
@@ -151,7 +152,7 @@ def momentum_of(optimizer):
 
 
 def _check_model(model):
-    if fits_under_way(model):
+    if FitCall.of(model):
         raise ValueError(
             "A range test needs the model to itself and cannot run inside its `fit`. Call "
             "range_test(…) before or after it."
@@ -163,7 +164,4 @@ def _check_model(model):
             "loss of the first replica alone. Build it outside of `strategy.scope()`; the rate "
             f"holds inside for the same batch. Received: a model on {replicas(model)} replicas"
         )
-    interrupted = vars(model).get("_keras_lr_driver")
-    if interrupted is not None:
-        # As the next `fit` would: an interrupted one has left its rates in the optimizer.
-        interrupted.finish()
+    end_interrupted_fit(model)

@@ -1,14 +1,13 @@
-"""Which optimizers a model has, and whether their rates can be driven."""
+"""What an optimizer keeps to itself: its rate, its counter, and the method that reads the rate."""
 
 import keras
 import numpy as np
 
 from keras_lr.schedules.evaluation import host_value
 
-HOOK = "_get_current_learning_rate"
+RATE_METHOD = "_get_current_learning_rate"
 """The method through which an optimizer asks for its rate."""
-MULTIPLIER = "_keras_lr_multiplier"
-"""Where `discriminative` notes the share of an optimizer in the rates that others name."""
+_MULTIPLIER = "_keras_lr_multiplier"
 _SUPPORTED = "Keras 3.14 and 3.15"
 
 
@@ -49,6 +48,11 @@ def has_schedule(optimizer):
     return isinstance(own_rate(optimizer), keras.optimizers.schedules.LearningRateSchedule)
 
 
+def rate_in_step(optimizer):
+    """Returns the rate as Keras would compute it inside a training step."""
+    return getattr(type(optimizer), RATE_METHOD)(optimizer)
+
+
 def read(value):
     """Returns a scalar, a variable's too, as a float."""
     on_host = host_value(value)
@@ -62,12 +66,17 @@ def rate_as_written(variable):
 
 def multiplier_of(optimizer):
     """Returns the share of an optimizer in absolute rates: 1, unless `discriminative` made it."""
-    return vars(optimizer).get(MULTIPLIER, 1.0)
+    return vars(optimizer).get(_MULTIPLIER, 1.0)
+
+
+def has_multiplier(optimizer):
+    """Tells whether an optimizer is one of those that `discriminative` made."""
+    return _MULTIPLIER in vars(optimizer)
 
 
 def set_multiplier(optimizer, multiplier):
     """Notes the share of an optimizer in the rates that callbacks name."""
-    vars(optimizer)[MULTIPLIER] = multiplier
+    vars(optimizer)[_MULTIPLIER] = multiplier
 
 
 # The counter
@@ -81,6 +90,11 @@ def accumulation(optimizer):
 def batches_counted(optimizer):
     """Returns what an optimizer has counted so far: batches, also where they accumulate."""
     return int(read(optimizer._iterations))
+
+
+def counter_in_step(optimizer):
+    """Returns the counter as a schedule of the optimizer's own sees it: batches, not updates."""
+    return optimizer._iterations
 
 
 def set_batches_counted(optimizer, batches):
@@ -104,6 +118,11 @@ def batch_of_update(optimizer, update):
     return update * every + every - 1
 
 
+def may_skip_updates(optimizer):
+    """Tells whether an optimizer leaves out updates: a loss scale does, where they overflow."""
+    return hasattr(optimizer, "inner_optimizer")
+
+
 # Whether it can be driven
 
 
@@ -118,29 +137,33 @@ def check_optimizer(model):
     if not leaves(optimizer):
         raise ValueError("The model must be built first, to know its optimizers: model.build(…).")
     for leaf in leaves(optimizer):
-        if not hasattr(type(leaf), HOOK):
+        if not hasattr(type(leaf), RATE_METHOD):
             raise RuntimeError(
-                f"keras_lr was tested with {_SUPPORTED}, whose optimizers ask `{HOOK}` for their "
-                f"rate. Keras {keras.__version__} has none in {type(leaf).__name__}: install a "
-                "supported version of Keras, or a newer keras_lr."
+                f"keras_lr was tested with {_SUPPORTED}, whose optimizers ask `{RATE_METHOD}` for "
+                f"their rate. Keras {keras.__version__} has none in {type(leaf).__name__}: install "
+                "a supported version of Keras, or a newer keras_lr."
             )
-        own = leaf._learning_rate
-        is_schedule = isinstance(own, keras.optimizers.schedules.LearningRateSchedule)
-        if not is_schedule and not isinstance(own, keras.Variable):
+        if not has_schedule(leaf) and not has_rate_variable(leaf):
             raise ValueError(
                 f"The optimizer {leaf.name} must be built with a float or a schedule as its "
-                f"learning rate, to be changed during training. Received: learning_rate={own!r}"
+                "learning rate, to be changed during training. "
+                f"Received: learning_rate={own_rate(leaf)!r}"
             )
         _check_scope(leaf, model)
 
 
+def strategy_of(model):
+    """Returns the strategy of `tf.distribute` that a model was built under, or None."""
+    return getattr(model, "distribute_strategy", None)
+
+
 def replicas(model):
     """Returns on how many devices a strategy of `tf.distribute` trains a model; 1 without any."""
-    return getattr(getattr(model, "distribute_strategy", None), "num_replicas_in_sync", 1)
+    return getattr(strategy_of(model), "num_replicas_in_sync", 1)
 
 
 def _check_scope(optimizer, model):
-    if replicas(model) > 1 and optimizer._distribution_strategy is not model.distribute_strategy:
+    if replicas(model) > 1 and optimizer._distribution_strategy is not strategy_of(model):
         # Keras would train, and every replica add its own 1 to the only counter there is.
         raise ValueError(
             f"The optimizer {optimizer.name} must be built inside `strategy.scope()`, like the "

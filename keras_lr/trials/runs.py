@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_lr.driving.driven_optimizer import OptimizerRate
+from keras_lr.driving.driven_optimizer import DrivenOptimizer
+from keras_lr.keras_private.batch_counter import BatchCounter
 from keras_lr.keras_private.optimizers import leaves, multiplier_of
 from keras_lr.trials.probe import LOSS, UPDATE, Probe
 
@@ -96,13 +97,13 @@ class Trials:
         optimizers = leaves(model.optimizer)
         for optimizer, share in zip(optimizers, _shares(optimizers)):
             base = self._base if share == 1.0 else self._base * share
-            self._rates.append(OptimizerRate(optimizer, base, [], 0))
-            self._rates[-1].install(model, follows_metrics=False)
+            self._rates.append(DrivenOptimizer(optimizer))
+            self._rates[-1].compile(model, base, ())
         # A part of a MultiOptimizer that has no weights makes no updates.
         self._counting = next((r for r in self._rates if r.optimizer.built), self._rates[0])
 
     def _count_updates(self):
-        return ops.subtract(self._counting.optimizer.iterations, self._counting.begin)
+        return ops.subtract(self._counting.optimizer.iterations, self._counting.offset)
 
 
 def _shares(optimizers):
@@ -132,6 +133,7 @@ class _Watch(keras.callbacks.Callback):
         # Not `self.model`, which makes the JAX trainer write back its whole state.
         self._trained = model
         self._rule, self._rates, self._progress = rule, rates, progress
+        self._counter = BatchCounter()
         self._updates, self._losses = [], []
         self._update, self._batches, self._seen, self._seen_before = None, [], 0, -1
 
@@ -139,21 +141,19 @@ class _Watch(keras.callbacks.Callback):
         if self._seen == self._seen_before:
             raise ValueError("`x` must have at least one batch. Received: data without any")
         self._seen_before = self._seen
-        for rate in self._rates:
-            rate.begin_epoch()
+        self._counter.begin_epoch()
 
     def on_train_batch_begin(self, batch, logs=None):
-        self._batch = batch
+        self._counter.begin(batch)
 
     def on_epoch_end(self, epoch, logs=None):
-        # Where the end of the data comes unforeseen, TensorFlow counts an update too many.
-        unforeseen = self.params["steps"] is None and not self._trained.stop_training
-        if unforeseen and keras.config.backend() == "tensorflow":
+        if self._counter.counts_a_batch_too_many(self._trained):
             for rate in self._rates:
-                rate.forget_updates_beyond(self._batch)
+                rate.forget_last_batch()
 
     def on_train_batch_end(self, batch, logs=None):
         self._seen += 1
+        self._counter.end(batch)
         update, loss = int(logs[UPDATE]), float(logs[LOSS])
         over = False
         if update != self._update:

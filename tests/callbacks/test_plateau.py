@@ -145,17 +145,11 @@ def test_smoothing_is_the_corrected_exponential_mean():
     assert len(cuts(rule(3), noisy)) > 5 and cuts(rule(3, smoothing=0.9), noisy) == []
 
 
-def test_a_window_is_a_median_and_no_outlier_is_the_best():
-    window, state, bests = rule(99, window=3), rule(99).start(), []
-    for value in [1.0, 0.2, nan, 0.9, 0.8, 0.85, 0.3]:
-        state = window.update(state, value, 1.0)
-        bests.append(state.best)
-    # NaN stays out: 0.9 is the third, the median of 1.0, 0.2, 0.9; then of 0.2, 0.9, 0.8; …
-    assert bests == [None, None, None, 0.9, 0.8, 0.8, 0.8]
-    descent = [1.0, 0.2, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6]
-    assert cuts(rule(3), descent) == [4, 7] and cuts(rule(3, window=3), descent) == []
-    # A plateau is found one evaluation later: the median of the last three is the best once more.
-    assert cuts(rule(2, window=3), [3.0, 2.0, 1.0, 1.0, 1.0, 1.0]) == [5]
+@pytest.mark.parametrize("kind", [callbacks.ReduceLROnPlateau, callbacks.GreedyLR])
+def test_a_window_is_gone(kind):
+    message = f"{kind.__name__} has no `window` any more: give `smoothing=.k - 1. / .k . 1.`"
+    with pytest.raises(ValueError, match=message):
+        kind(window=3)
 
 
 def test_max_mode_mirrors_min_mode():
@@ -222,7 +216,6 @@ BAD = {
     "min_lr": (-0.1, "`min_lr` must be a finite number >= 0"),
     "mode": ("lower", "`mode` must be one of 'auto', 'min', 'max'"),
     "threshold_mode": ("relative", "`threshold_mode` must be one of 'abs', 'rel'"),
-    "window": (0, "`window` must be an integer >= 1"),
     "smoothing": (1.0, "`smoothing` must be a finite number >= 0 and < 1"),
     "on_nan": ("raise", "`on_nan` must be one of 'bad', 'ignore', 'reduce', 'stop'"),
     "restore_best": (True, "`restore_best` must be False, 'weights' or 'all'"),

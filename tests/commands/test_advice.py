@@ -1,4 +1,4 @@
-"""What `find` prints about a result: the lines to paste move weights by the rates that they name."""
+"""What `find` prints about a result: its lines to paste train at the rates that they name."""
 
 import re
 

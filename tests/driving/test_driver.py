@@ -355,7 +355,7 @@ def test_epochs_of_unknown_length_are_refused():
 
 
 def test_another_keras_is_refused_by_name(monkeypatch):
-    monkeypatch.setattr("keras_lr.keras_private.optimizers.HOOK", "_moved_elsewhere")
+    monkeypatch.setattr("keras_lr.keras_private.optimizers.RATE_METHOD", "_moved_elsewhere")
     model = unit_gradient.build(keras.optimizers.SGD(0.4))
     with pytest.raises(RuntimeError, match=f"Keras {keras.__version__}"):
         unit_gradient.fit(model, 2, 1, [callbacks.Warmup(2)])

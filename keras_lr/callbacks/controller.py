@@ -1,0 +1,299 @@
+"""Callbacks that follow a metric: a state, and a pure transition once per evaluation."""
+
+import json
+import math
+from typing import NamedTuple
+
+from keras_lr import checks
+from keras_lr.callbacks.base import RateCallback
+from keras_lr.driving.contribution import Contribution
+from keras_lr.driving.messages import tell, verbosity
+from keras_lr.driving.state_file import StateFile
+from keras_lr.keras_private import metrics
+from keras_lr.keras_private.fit_call import FitCall
+
+SMOOTHING_INSTEAD = "give `smoothing=(k - 1) / (k + 1)`, which weighs about k values."
+
+
+class ControllerState(NamedTuple):
+    """The least a controller remembers: its factor, and the absolute rate if it names one."""
+
+    factor: float = 1.0
+    rate: float | None = None
+
+
+class StatefulCallback(RateCallback):
+    """The base of callbacks whose contribution changes between updates, from a state.
+
+    `start()` returns the first state: a NamedTuple of numbers, texts, None and tuples of these,
+    with the fields of `ControllerState`. `state_path` names a file of this callback alone, where
+    the state is kept after every epoch, written in one piece. A `fit` that begins at a later epoch
+    (`initial_epoch`, or `BackupAndRestore`) takes from it the state of the weights that were
+    restored, by epochs and batches done. Where there is none, or the file is damaged or another's,
+    it raises ValueError and says what to do. A `fit` that begins at epoch 0 with no update done
+    begins the file anew, and says so. List the callback before the one that saves weights.
+    """
+
+    follows_metrics = True
+    # Fields that states of earlier versions have.
+    gone_fields = ()
+    _given_state = None
+
+    def remember(self, state_path):
+        """Takes the argument `state_path`, and begins with the first state."""
+        self.state_path = state_path
+        self.state_file = StateFile.at("state_path", state_path)
+        self.state = self.start()
+
+    def start(self):
+        """Returns the state before the first evaluation."""
+        return ControllerState()
+
+    @property
+    def contribution(self):
+        return Contribution(self.state.rate, self.state.factor)
+
+    def entry(self, moment):
+        """Returns the present state with the moment that it belongs to, as files hold it."""
+        return {"callback": self.owner, "state": self.state._asdict(), **moment}
+
+    def get_state(self):
+        if not self.follows_metrics:
+            return super().get_state()
+        moment = {} if self.driver is None else self.driver.saved.moment
+        return json.loads(json.dumps(self.entry(moment)))
+
+    def set_state(self, state):
+        if not self.follows_metrics:
+            super().set_state(state)
+            return
+        if not isinstance(state, dict) or state.get("callback") != self.owner:
+            checks.refuse("state", f"what `get_state` of another {self.owner} returned", state)
+        self.restore(state)
+        self._given_state = state
+
+    def take_given_state(self):
+        """Returns, once, what `set_state` was given; None without it."""
+        given, self._given_state = self._given_state, None
+        return given
+
+    def restore(self, entry):
+        """Takes the state of an entry; raises ValueError if it is not one of this callback."""
+        found, fields = entry.get("state"), self.start()._fields
+        if isinstance(found, dict):
+            found = {name: value for name, value in found.items() if name not in self.gone_fields}
+        if not isinstance(found, dict) or set(found) != set(fields):
+            required = f"a state of {self.owner}, with the fields {', '.join(fields)}"
+            checks.refuse("state", required, found)
+        values = {name: _checked(name, value) for name, value in found.items()}
+        checks.RATE("state['factor']", values["factor"])
+        self.state = type(self.start())(**values)
+
+    def checkpoint(self):
+        return self.state
+
+    def go_back(self, checkpoint):
+        self.state = checkpoint
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self.state = self.start()
+
+
+def _checked(name, value):
+    if isinstance(value, list):
+        return tuple(_checked(name, item) for item in value)
+    if value is not None and not isinstance(value, (bool, int, float, str)):
+        checks.refuse(f"state[{name!r}]", "a number, a text, a list of these or None", value)
+    return value
+
+
+class Controller(StatefulCallback):
+    """The base of callbacks that follow a metric: a pure transition, once per evaluation.
+
+    A subclass gives `start() → state` and `update(state, value, rate) → state`; `rate` is the one
+    that the next update would be made with. Neither touches a model, so a decision is tested with
+    a list of numbers. `state_path` is explained in `StatefulCallback`.
+    """
+
+    start_from_epoch = 0
+
+    def __init__(self, monitor, verbose=0, on_train_end="keep", state_path=None):
+        super().__init__()
+        if not isinstance(monitor, str):
+            checks.refuse("monitor", "a string, the name of a metric", monitor)
+        self.monitor = monitor
+        self.verbose = verbosity("verbose", verbose)
+        ends = checks.Choice(("keep", "restore_initial"))
+        self.restores_initial = ends("on_train_end", on_train_end) == "restore_initial"
+        self.remember(state_path)
+
+    def update(self, state, value, rate):
+        """Returns the state after the metric was seen to be `value`."""
+        raise NotImplementedError(f"{type(self).__name__} must define `update`.")
+
+    @property
+    def uses_absolute_rates(self):
+        """Tells whether decisions depend on how large the rate is, and not on the metric alone."""
+        return self.sets_base
+
+    def decide(self, epoch, state, value, rate):
+        """Returns the state after the value of an epoch, which may be too early to look at."""
+        return state if epoch < self.start_from_epoch else self.update(state, value, rate)
+
+    def stops(self, value):
+        """Tells whether the training ends with this value."""
+        return False
+
+    def act(self, before, after, value):
+        """Does to the model what follows from a transition, before the rate changes."""
+
+    def explain(self, before, after, value):
+        """Returns why the rate changed, in a few words."""
+        return f"{self.monitor} = {value:.4g}"
+
+    # Hooks
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        self._seen = False
+
+    def restore(self, entry):
+        super().restore(entry)
+        # With validation_freq the epochs to come may bring none, if there was one before.
+        self._seen = entry.get("epoch", 0) > 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        if not self.driver.is_undone(epoch):
+            self._evaluate(epoch, logs or {})
+        self.driver.decided(self, epoch + 1)
+
+    def _evaluate(self, epoch, logs):
+        value = logs.get(self.monitor)
+        if value is None:
+            self._miss(epoch, logs)
+            return
+        self._seen = True
+        self.observe(epoch, float(value))
+
+    def observe(self, epoch, value):
+        """Takes one value of the metric and applies what follows from it."""
+        before, rate = self.state, self.driver.next_rate()
+        self.state = self.decide(epoch, before, value, rate)
+        self.act(before, self.state, value)
+        if (before.factor, before.rate) != (self.state.factor, self.state.rate):
+            reason = self.explain(before, self.state, value)
+            self.driver.update(epoch, self, reason)
+            if self.verbose:
+                self._tell(epoch, rate, self.driver.next_rate(), reason)
+
+    def _tell(self, epoch, before, after, reason):
+        verb = "reducing" if after < before else "raising"
+        name = type(self).__name__
+        tell(f"Epoch {epoch + 1}: {name} {verb} learning rate to {after:.4g} ({reason}).")
+
+    def _miss(self, epoch, logs):
+        no_validation_yet = not any(key.startswith("val_") for key in logs)
+        call = FitCall.of(self.model)
+        if self._seen or (
+            self.monitor.startswith("val_")
+            and no_validation_yet
+            and call is not None
+            and call.validates_after(self.model, epoch)
+        ):
+            return
+        raise ValueError(
+            f"{type(self).__name__} monitors `{self.monitor}`, which epoch {epoch + 1} did not "
+            f"bring. Available: {', '.join(sorted(logs)) or 'nothing'}. Give fit "
+            "validation_data=…, compile the metric, or list the callback that adds it first."
+        )
+
+
+class ProgressController(Controller):
+    """The base of controllers that have to know which way their metric improves.
+
+    `mode` is "min", "max", or "auto": the direction that Keras knows of the metric, or else that
+    of its name; where neither tells, training does not begin.
+    """
+
+    def __init__(self, monitor, mode="auto", verbose=0, on_train_end="keep", state_path=None):
+        super().__init__(monitor, verbose, on_train_end, state_path)
+        self.mode = checks.Choice(("auto", "min", "max"))("mode", mode)
+        self.lower_is_better = mode != "max"
+        self._direction_is_open = False
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        # Keras builds the metrics of a new model with its first batch on some back ends.
+        self._direction_is_open = False
+        self.settle(may_wait=not metrics.are_built(self.model))
+
+    def decide(self, epoch, state, value, rate):
+        self.settle_if_open()
+        return super().decide(epoch, state, value, rate)
+
+    def settle_if_open(self):
+        """Finds out which way is better, where that had to wait for the metrics to be built."""
+        if self._direction_is_open:
+            self.settle()
+
+    def settle(self, may_wait=False):
+        """Finds out which way is better; raises where that cannot be known."""
+        lower = self.mode == "min"
+        if self.mode == "auto":
+            lower = metrics.is_lower_better(self.monitor, self.model)
+        if lower is None and not may_wait:
+            raise ValueError(
+                "`mode` must be 'min' or 'max' for a metric whose direction cannot be known. "
+                f"Received: mode='auto' with monitor={self.monitor!r}"
+            )
+        self._direction_is_open = lower is None
+        self.lower_is_better = lower
+
+    def is_better(self, value, best, margin=0.0):
+        """Tells whether a value beats the best by more than a margin; NaN and infinity never do."""
+        if not math.isfinite(value):
+            return False
+        if best is None:
+            return True
+        return value < best - margin if self.lower_is_better else value > best + margin
+
+
+class BestController(ProgressController):
+    """The base of rules that compare with the best so far: margin and smoothing.
+
+    An improvement is more than `min_delta`, absolute (`threshold_mode="abs"`) or a share of the
+    best value's size (`"rel"`: right for losses below 1e-4 and for negative ones). With
+    `smoothing` s the metric is its bias-corrected exponential mean, of which a new value is the
+    share (1 − s) / (1 − s^n) at evaluation n: the first is itself, constants stay what they are,
+    and s = (k − 1) / (k + 1) weighs about k values. Values that are not finite stay out of it.
+    """
+
+    def __init__(self, monitor, mode, min_delta, threshold_mode, smoothing, **options):
+        self.min_delta = checks.RATE("min_delta", min_delta)
+        self.threshold_mode = checks.Choice(("abs", "rel"))("threshold_mode", threshold_mode)
+        self.smoothing = checks.Number(minimum=0, below=1)("smoothing", smoothing)
+        super().__init__(monitor, mode, **options)
+
+    def averaged(self, state, value):
+        """Returns the state with `value` in its mean, and the mean."""
+        if not math.isfinite(value):
+            return state, value
+        count = state.averaged + 1
+        share = (1.0 - self.smoothing) / (1.0 - self.smoothing**count)
+        mean = state.mean + (value - state.mean) * share
+        return state._replace(mean=mean, averaged=count), mean
+
+    def improves(self, value, best):
+        """Tells whether a value beats the best by more than the margin."""
+        size = abs(best) if self.threshold_mode == "rel" else 1.0
+        return self.is_better(value, best, self.min_delta * size)
+
+
+def lowered(multiplier, position, lowest):
+    """Returns a multiplier < 1, or what of it leads to `lowest`: 1.0 for a position there."""
+    # A float32 rate at the floor reads a hair above it: not worth another cut.
+    if position <= lowest * (1 + 1e-6):
+        return 1.0
+    return max(multiplier, lowest / position)

@@ -1,0 +1,42 @@
+"""How many batches an epoch has: known to Keras, given to a callback, or counted."""
+
+from keras_lr import checks
+from keras_lr.keras_private.fit_call import FitCall
+
+
+def steps_per_epoch(name, value):
+    """The kind of an argument: batches per epoch, "count" to read the data once, or None."""
+    if value is None or (isinstance(value, str) and value == "count"):
+        return value
+    if isinstance(value, str):
+        checks.refuse(name, "a number of batches, or 'count'", value)
+    return checks.Number(minimum=1, integer=True)(name, value)
+
+
+def batches_per_epoch(callback, model):
+    """Returns the batches per epoch that Keras knows or a callback of this `fit` was given."""
+    call = FitCall.of(model)
+    together = [callback, *(call.callbacks if call else [])]
+    given = {getattr(c, "given_steps_per_epoch", None) for c in together} - {None}
+    known = (callback.params or {}).get("steps")
+    numbers = sorted(given - {"count"} | ({known} if known else set()))
+    if len(numbers) > 1:
+        raise ValueError(
+            "`steps_per_epoch` must be the same for all callbacks, and for `fit` where it knows "
+            f"the number of batches. Received: {' and '.join(map(str, numbers))}"
+        )
+    if numbers:
+        return numbers[0]
+    return _counted(call and call.x) if "count" in given else None
+
+
+def _counted(data):
+    """Returns the number of batches in one pass over data that can be read again."""
+    once = not hasattr(data, "__iter__") or iter(data) is data
+    # -1 is what a TensorFlow data set without an end says.
+    if once or (hasattr(data, "cardinality") and int(data.cardinality()) == -1):
+        raise ValueError(
+            "`steps_per_epoch` must be a number for data that can be read only once, or that "
+            f"never ends. Received: steps_per_epoch='count' with x of type {type(data).__name__}"
+        )
+    return sum(1 for _ in data)

@@ -1,0 +1,48 @@
+"""The batches of a running epoch, as Keras tells its callbacks of them."""
+
+import keras
+
+
+class BatchCounter:
+    """Which batch began last, and how many have ended, since the epoch began.
+
+    >>> counter = BatchCounter()
+    >>> counter.begin_epoch()
+    >>> for batch in range(3):
+    ...     counter.begin(batch)
+    ...     counter.end(batch)
+    >>> counter.begin(3)  # the data had come to its end
+    >>> counter.last_begun, counter.ended, counter.last_had_no_data
+    (3, 3, True)
+    """
+
+    def __init__(self):
+        self.begin_epoch()
+
+    def begin_epoch(self):
+        """Starts from 0."""
+        self.last_begun, self.ended = -1, 0
+
+    def begin(self, batch):
+        """Notes the index of a batch that begins."""
+        self.last_begun = batch
+
+    def end(self, batch):
+        """Notes the index of a batch that has ended, with `steps_per_execution` the last one."""
+        self.ended = batch + 1
+
+    @property
+    def last_had_no_data(self):
+        """Tells, after an epoch of `fit`, whether the last batch that began was none.
+
+        Where the end of the data comes unforeseen Keras begins a batch that does not exist.
+        """
+        return self.last_begun >= self.ended > 0
+
+    def counts_a_batch_too_many(self, model):
+        """Tells, after an epoch of `fit`, whether the optimizer has counted a batch without data.
+
+        TensorFlow's compiled step adds 1 to the counter before it finds out that there is none.
+        """
+        by_one = keras.config.backend() == "tensorflow" and model.steps_per_execution == 1
+        return by_one and self.last_had_no_data
