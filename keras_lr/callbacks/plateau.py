@@ -129,6 +129,7 @@ class ReduceLROnPlateau(BestController):
 
     @property
     def lower_limit(self):
+        """The rate below which nothing is cut: `min_lr`."""
         return self.min_lr
 
     def stops(self, value):
