@@ -2,9 +2,9 @@
 
 from keras_lr import callbacks, schedules
 from keras_lr._version import __version__
+from keras_lr.callbacks import plot_what_if
 from keras_lr.finder import RangeTest, range_test
 from keras_lr.layerwise import discriminative
-from keras_lr.plotting import plot_what_if
 from keras_lr.rates import get_rate, resume_at, set_rate
 from keras_lr.scaling import (
     learning_rate_for_data_size,
@@ -12,3 +12,20 @@ from keras_lr.scaling import (
     scale_learning_rate,
 )
 from keras_lr.schedules.pictures import plot_schedules
+
+__all__ = [
+    "RangeTest",
+    "__version__",
+    "callbacks",
+    "discriminative",
+    "get_rate",
+    "learning_rate_for_data_size",
+    "learning_rate_for_model",
+    "plot_schedules",
+    "plot_what_if",
+    "range_test",
+    "resume_at",
+    "scale_learning_rate",
+    "schedules",
+    "set_rate",
+]

@@ -7,7 +7,7 @@ from keras_lr.commands.options import Parser
 
 
 def main(arguments=None):
-    """Runs one command; returns the exit status: 2 if what was asked cannot be done."""
+    """Runs one command; returns the exit status, 2 if it cannot be done."""
     parser = Parser(
         prog="keras-lr", description="Choose, drive and explain learning rates for Keras 3."
     )

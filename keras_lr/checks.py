@@ -1,4 +1,4 @@
-"""What an argument must be: each kind is said once and raises the same sentence everywhere."""
+"""What an argument must be: each kind is defined once and always raises the same sentence."""
 
 import inspect
 import math
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 def refuse(name, required, value):
-    """Raises the package's one form of complaint: what is required, then what came."""
+    """Raises the ValueError of all checks: what is required, then what was received."""
     raise ValueError(f"`{name}` must be {required}. Received: {name}={value!r}")
 
 
@@ -15,10 +15,10 @@ def refuse(name, required, value):
 class Number:
     """A finite number within bounds, returned as `float` (as `int` if `integer`)."""
 
-    minimum: float = None
-    above: float = None
-    maximum: float = None
-    below: float = None
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    below: float | None = None
     integer: bool = False
 
     def __str__(self):
@@ -73,7 +73,7 @@ class Choice:
 
 
 def flag(name, value):
-    """A boolean; 0 and 1 pass, a word or a number that was meant for another argument does not."""
+    """A boolean. 0 and 1 pass; other numbers and words, perhaps of another argument, do not."""
     if not isinstance(value, (bool, int)) or value not in (0, 1):
         refuse(name, "True or False", value)
     return bool(value)
@@ -119,7 +119,7 @@ def gone(module, names):
 
 
 def increasing(name, values):
-    """Raises unless `values` increase strictly; what cannot be compared yet is passed over."""
+    """Raises unless `values` are strictly increasing, as far as they can be compared."""
     if any(b <= a for a, b in zip(values, values[1:])):
         refuse(name, "strictly increasing", list(values))
 

@@ -2,7 +2,7 @@
 
     python -m keras_lr demo
 
-Everything is seeded, but a back end may add floats in another order: figures differ a little.
+Everything is seeded. Back ends add floats in different orders, so their figures differ a little.
 """
 
 import math
@@ -20,13 +20,13 @@ BATCH_SIZE = 64
 EPOCHS = 20
 SEEDS = 3
 RANGE_TEST_UPDATES = 100
-SPARE_RATE = 0.1  # where the range test finds none
+SPARE_RATE = 0.1  # if the range test finds none
 DEFAULT_RATE = 0.01  # of Keras' SGD
 CONSTANT_RATES = (DEFAULT_RATE, 0.03, 0.1, 0.3)
 
 
 class Data(NamedTuple):
-    """Images as rows of 64 numbers in [0, 1] and their digits: to train, to decide, to report."""
+    """Images, rows of 64 numbers in [0, 1], and digits: to train, to decide, and to report on."""
 
     x_train: np.ndarray
     y_train: np.ndarray
@@ -70,6 +70,7 @@ def build_model(seed=0):
 
 
 def fit(model, data, epochs, callback_list):
+    """Trains a model on the training images; returns the history as a dictionary."""
     return model.fit(
         data.x_train,
         data.y_train,
@@ -97,7 +98,7 @@ class Progress(keras.callbacks.Callback):
 
 
 class Outcome(NamedTuple):
-    """Runs from several seeds: the record of the first, and each one's share of right images."""
+    """Runs from several seeds: the record of the first, and the accuracy of each."""
 
     rate: float
     recorder: callbacks.LearningRateRecorder
@@ -105,13 +106,13 @@ class Outcome(NamedTuple):
     accuracies: list
 
     def mean_and_error(self, other=None):
-        """Returns the mean over the seeds and its standard error, of what it has beyond `other`."""
-        beyond = np.array(self.accuracies) - (0.0 if other is None else np.array(other.accuracies))
-        return np.mean(beyond), np.std(beyond, ddof=1) / math.sqrt(len(beyond))
+        """Returns the mean accuracy and its standard error, or those of the gain over `other`."""
+        gains = np.array(self.accuracies) - (0.0 if other is None else np.array(other.accuracies))
+        return np.mean(gains), np.std(gains, ddof=1) / math.sqrt(len(gains))
 
 
 def driven_callbacks(peak):
-    """Schedule, warmup and plateau, all on one optimizer."""
+    """Returns schedule, warmup and plateau, all for one optimizer."""
     return [
         callbacks.FitSchedule(schedules.LinearDecay(peak, "100%")),
         callbacks.Warmup("5%"),
@@ -120,19 +121,19 @@ def driven_callbacks(peak):
 
 
 def constant_callbacks(rate):
-    """The rate as it is, to compare with."""
+    """Returns a constant rate, to compare with."""
     return [callbacks.FitSchedule(schedules.Constant(rate))]
 
 
 def train(data, rate, make_callbacks, say=None):
-    """Trains from each seed and counts the test images that come out right."""
+    """Trains from each seed and measures the accuracy on the test images."""
     runs, accuracies = [], []
     for seed in range(SEEDS):
         model, ours = build_model(seed), make_callbacks(rate)
         recorder = callbacks.LearningRateRecorder()
         fit(model, data, EPOCHS, [*ours, recorder, *([Progress(say)] if say and not runs else [])])
-        told = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
-        accuracies.append(told["accuracy"])
+        tested = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
+        accuracies.append(tested["accuracy"])
         runs.append((recorder, ours))
     recorder, ours = runs[0]
     planned = math.prod(callback.schedule for callback in ours if callback.schedule is not None)
@@ -140,7 +141,7 @@ def train(data, rate, make_callbacks, say=None):
 
 
 def report(found, driven, constants, test_images):
-    """Returns what was found, in words."""
+    """Returns the report as text."""
     best = max(constants, key=lambda outcome: outcome.mean_and_error()[0])
     table = [f"  from {driven.rate:.3g} to 0", *(f"  constant {c.rate:g}" for c in constants)]
     shares = ["{:.1%} ± {:.1%}".format(*o.mean_and_error()) for o in (driven, *constants)]
@@ -162,19 +163,19 @@ def report(found, driven, constants, test_images):
 
 def _suggested(found):
     if found.suggestion is None:
-        return f"no suggestion. {found.advice} Taken: {SPARE_RATE:g}."
+        return f"no suggestion. {found.advice} Used instead: {SPARE_RATE:g}."
     return f"train from {found.suggestion:.3g} to 0. {found.advice}"
 
 
 def _compared(driven, other):
     difference, error = driven.mean_and_error(other)
     clear = abs(difference) > 2 * error
-    verdict = "more than twice its error" if clear else "no difference is shown"
+    verdict = "more than twice its error" if clear else "no clear difference"
     return f"{difference:+.1%} ± {error:.1%}, {verdict}."
 
 
 def draw(found, driven, constants):
-    """Returns one figure: how the rate was chosen, what it was, and what came of it."""
+    """Returns one figure: how the rate was chosen, what it was, and the results."""
     from matplotlib.figure import Figure
 
     from keras_lr import plotting
@@ -189,7 +190,7 @@ def draw(found, driven, constants):
         means, errors = zip(*(outcome.mean_and_error() for outcome in outcomes))
         rates = [outcome.rate for outcome in outcomes]
         ax_result.errorbar(rates, means, errors, fmt=style, capsize=4, label=name)
-    ax_result.set(xscale="log", xlabel="learning rate (peak)", ylabel="share of right test images")
+    ax_result.set(xscale="log", xlabel="learning rate (peak)", ylabel="test accuracy")
     ax_result.set_title(f"Result: test accuracy, mean ± standard error of {SEEDS} seeds")
     plotting.plot_losses(driven.recorder, ax_loss)
     plotting.mark_events(driven.recorder, ax_loss)
@@ -206,7 +207,7 @@ def run(folder="demo", say=print):
     begin = time.perf_counter()
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # What TensorFlow has to say of the machine, it says when the first model is built.
+    # TensorFlow prints its messages when the first model is built: before the first line.
     data, model = load_data(), build_model()
     say("1. Choose a rate: a range test, which leaves the model as it was")
     options = {"batch_size": BATCH_SIZE, "num_steps": RANGE_TEST_UPDATES, "verbose": 0}

@@ -1,11 +1,11 @@
-"""Files that are either whole or untouched."""
+"""Writing files in one piece: a file is complete or untouched."""
 
 import os
 import uuid
 
 
 def write_atomically(path, content):
-    """Writes a text or bytes to `path` by one replacement: a reader sees the old file or the new.
+    """Writes text or bytes to `path` in one replacement: a reader sees the old file or the new one.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
@@ -15,7 +15,7 @@ def write_atomically(path, content):
     """
     path = os.fspath(path)
     content = content.encode("utf-8") if isinstance(content, str) else content
-    # Not by `tempfile`, whose files none but their owner may read.
+    # Not with `tempfile`: only their owner may read its files.
     temporary = os.path.join(os.path.dirname(path) or ".", f".{uuid.uuid4().hex}.part")
     try:
         with open(temporary, "xb") as file:

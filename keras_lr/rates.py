@@ -1,19 +1,30 @@
-"""By hand: the rate of a compiled model, read and written, and its schedule's clock put right."""
+"""The rate by hand: read and set the rate of a compiled model, and set its schedule's clock."""
 
 import keras
 
 from keras_lr import checks
-from keras_lr.keras_private.optimizers import leaves, multiplier_of, rate_as_written, read
+from keras_lr.keras_private.optimizers import (
+    batch_of_update,
+    has_rate_variable,
+    has_schedule,
+    leaves,
+    multiplier_of,
+    own_rate,
+    rate_as_written,
+    set_batches_counted,
+    updates_made,
+)
+from keras_lr.keras_private.training_step import forget
 from keras_lr.schedules import Constant
 from keras_lr.schedules.coerce import as_schedule
 
 
 def get_rate(optimizer):
-    """Returns the rate that the next update would be made with.
+    """Returns the rate of the next update.
 
-    `optimizer` is an optimizer, whatever it was built with or is wrapped in, or a compiled model.
-    Of a `MultiOptimizer` it is a dictionary by the names of its optimizers. What callbacks add
-    during `fit` is in the recorder, not here.
+    `optimizer` is a compiled model or an optimizer, whatever it was built with or is wrapped in.
+    For a `MultiOptimizer` the result is a dictionary by the names of its optimizers. What callbacks
+    do during `fit` is in the recorder, not here.
 
     >>> import keras
     >>> from keras_lr import get_rate
@@ -25,14 +36,14 @@ def get_rate(optimizer):
     return rates if len(rates) > 1 else rates.popitem()[1]
 
 
-def set_rate(model, rate):
-    """Sets the rate of a compiled model, from the next update on, whatever it was built with.
+def set_rate(model, rate) -> None:
+    """Sets the rate of a compiled model from the next update on, whatever it was built with.
 
-    A schedule is replaced by the constant rate, and the training step built anew, without which
-    Keras' compiled step would go on with the schedule. All optimizers of a `MultiOptimizer` get
-    the rate, those of `discriminative` their share of it. An optimizer instead of the model will do
-    if it was built with a number. Between calls of `fit` or `train_on_batch`, not during one: that
-    is what callbacks are for.
+    A schedule is replaced by the constant `rate`, and the training step is compiled again: Keras'
+    compiled step would go on with the schedule. All optimizers of a `MultiOptimizer` get the rate;
+    those of `discriminative` get their share of it. Instead of the model, an optimizer will do if
+    it was built with a number. Call this between calls of `fit` or `train_on_batch`; during `fit`,
+    use a callback.
 
     >>> import keras
     >>> from keras_lr import get_rate, set_rate
@@ -45,26 +56,25 @@ def set_rate(model, rate):
     """
     rate = checks.RATE("rate", rate)
     optimizers = leaves(_optimizer_of(model))
-    scheduled = [leaf for leaf in optimizers if not isinstance(leaf._learning_rate, keras.Variable)]
+    scheduled = [leaf for leaf in optimizers if not has_rate_variable(leaf)]
     if scheduled and not isinstance(model, keras.Model):
         raise ValueError(
-            "`model` must be the compiled model where the optimizer was built with a schedule: its "
-            f"training step has to be built anew. Received: {type(model).__name__}"
+            "`model` must be the compiled model if its optimizer was built with a schedule: "
+            f"the training step has to be compiled again. Received: {type(model).__name__}"
         )
     for leaf in optimizers:
         own = rate * multiplier_of(leaf)
         leaf.learning_rate = Constant(own) if leaf in scheduled else own
     if scheduled:
-        # What was compiled before knows the schedule; the next use builds it anew.
-        model.train_function = None
+        forget(model)
 
 
-def resume_at(model, epoch, steps_per_epoch):
-    """Puts the clock of a model's schedules where `epoch` epochs of training leave it.
+def resume_at(model, epoch, steps_per_epoch) -> None:
+    """Sets the clock of a model's schedules to the end of `epoch` epochs of training.
 
-    For weights that were loaded without their optimizer, before `fit(initial_epoch=epoch)`.
-    `steps_per_epoch` counts batches. Sets `optimizer.iterations` and nothing else: Adam takes its
-    moments, which begin at 0 again, for those of a long run, and so begins with small updates.
+    For weights that were loaded without their optimizer: call it before `fit(initial_epoch=epoch)`.
+    `steps_per_epoch` counts batches. Only `optimizer.iterations` is set. Adam's moments start at 0
+    again, but its bias correction takes them for those of a long run: its first updates are small.
 
     >>> import keras
     >>> from keras_lr import get_rate, resume_at
@@ -78,7 +88,7 @@ def resume_at(model, epoch, steps_per_epoch):
     epoch = checks.Number(minimum=0, integer=True)("epoch", epoch)
     batches = checks.Number(minimum=1, integer=True)("steps_per_epoch", steps_per_epoch)
     for leaf in leaves(_optimizer_of(model)):
-        leaf._iterations.assign(epoch * batches)
+        set_batches_counted(leaf, epoch * batches)
 
 
 def _optimizer_of(model):
@@ -89,12 +99,10 @@ def _optimizer_of(model):
 
 
 def _next_rate(optimizer):
-    own = optimizer._learning_rate
-    if isinstance(own, keras.Variable):
+    own = own_rate(optimizer)
+    if has_rate_variable(optimizer):
         return rate_as_written(own)
-    if not isinstance(own, keras.optimizers.schedules.LearningRateSchedule):
+    if not has_schedule(optimizer):
         return float(own())
-    every = optimizer.gradient_accumulation_steps or 1
-    done = int(read(optimizer._iterations)) // every
-    # Keras shows a schedule the batches; the last of each accumulation makes the update.
-    return float(as_schedule("learning_rate", own).rates([done * every + every - 1])[0])
+    batch = batch_of_update(optimizer, updates_made(optimizer))
+    return float(as_schedule("learning_rate", own).rates([batch])[0])

@@ -1,6 +1,6 @@
-"""Initial-rate rules: a first rate from the batch size, the data or the model.
+"""Rules for a first rate: from the batch size, the data or the model.
 
-Rules of thumb to start a search from, not results: only the batch-size rules have evidence.
+They are rules of thumb to start a search from. Only the batch-size rules have evidence.
 """
 
 import math
@@ -8,11 +8,11 @@ import math
 from keras_lr import checks
 
 
-def scale_learning_rate(base, batch_size, base_batch_size, rule="linear"):
-    """Returns a rate for another batch size than the one that `base` was tuned with.
+def scale_learning_rate(base, batch_size, base_batch_size, rule="linear") -> float:
+    """Returns the rate for `batch_size` if `base` was tuned with `base_batch_size`.
 
-    `"linear"`: base · batch_size / base_batch_size (SGD; arXiv 1706.02677, which needs a warmup).
-    `"sqrt"`: base · sqrt(batch_size / base_batch_size) (Adam; arXiv 2205.10287).
+    * `"linear"`: base · batch_size / base_batch_size, for SGD with a warmup (arXiv 1706.02677)
+    * `"sqrt"`: base · sqrt(batch_size / base_batch_size), for Adam (arXiv 2205.10287)
 
     >>> scale_learning_rate(0.1, batch_size=1024, base_batch_size=256)
     0.4
@@ -26,8 +26,8 @@ def scale_learning_rate(base, batch_size, base_batch_size, rule="linear"):
     return checks.RATE("base", base) * ratio**exponent
 
 
-def learning_rate_for_data_size(c, n):
-    """Returns c / n: the documents' rule for n training samples.
+def learning_rate_for_data_size(c, n) -> float:
+    """Returns c / n, for n training samples.
 
     >>> learning_rate_for_data_size(50.0, 50_000)
     0.001
@@ -35,8 +35,8 @@ def learning_rate_for_data_size(c, n):
     return checks.POSITIVE("c", c) / checks.POSITIVE("n", n)
 
 
-def learning_rate_for_model(c, model):
-    """Returns c / (number of trainable parameters): the documents' rule for model complexity.
+def learning_rate_for_model(c, model) -> float:
+    """Returns c / (number of trainable parameters), for a model of that complexity.
 
     `model` is a built Keras model, or the number of parameters itself.
 

@@ -1,4 +1,4 @@
-"""What a run measured in its epochs, wherever that was kept: one form for all who read it."""
+"""The metrics of a run, epoch by epoch, in one form, whatever recorded them."""
 
 import csv
 import os
@@ -13,9 +13,9 @@ _FORMS = (
 
 
 class Trace(NamedTuple):
-    """The epochs in order, numbered from 0, and by name one value for each; None where missing.
+    """The epochs, numbered from 0, and by metric a list of one value per epoch, None if missing.
 
-    A list without a name is the column of every name.
+    A list that was given without a name is the column of every metric.
     """
 
     epochs: tuple
@@ -23,7 +23,7 @@ class Trace(NamedTuple):
 
     @classmethod
     def of(cls, metrics):
-        """Reads a trace from whatever has one.
+        """Returns the trace of a list, a dict, a History, a recorder or a CSVLogger's file.
 
         >>> Trace.of([{"epoch": 3, "loss": 0.5}, {"epoch": 4, "loss": 0.4, "val_loss": 0.6}])
         Trace(epochs=(3, 4), columns={'loss': [0.5, 0.4], 'val_loss': [None, 0.6]})
@@ -32,10 +32,10 @@ class Trace(NamedTuple):
             return metrics
         epochs, columns = _read(metrics)
         if not epochs:
-            checks.refuse("metrics", "of one epoch or more", metrics)
+            checks.refuse("metrics", "recorded in one epoch or more", metrics)
         if list(epochs) != list(range(epochs[0], epochs[0] + len(epochs))):
             raise ValueError(
-                "`metrics` must be of consecutive epochs, those of a single fit. "
+                "`metrics` must be those of consecutive epochs, of a single fit. "
                 f"Received: epochs {', '.join(map(str, epochs))}"
             )
         return cls(tuple(epochs), columns)
@@ -51,7 +51,7 @@ class Trace(NamedTuple):
         if len(values) != len(self.epochs):
             raise ValueError(
                 f"`metrics` must have one value of {name!r} per epoch, None where it was not "
-                "measured: with validation_freq a History does not tell when it was. "
+                "measured: with validation_freq, a History does not say in which epochs it was. "
                 f"Received: {len(values)} values in {len(self.epochs)} epochs"
             )
         numbers = [value if value is None else checks.as_number(value) for value in values]
@@ -90,7 +90,7 @@ def _by_column(rows):
 
 def _rows_of_file(path):
     with open(path, encoding="utf-8", newline="") as file:
-        # CSVLogger's first column is the epoch; what comes next is its separator.
+        # CSVLogger's first column is the epoch; the next character is its separator.
         header = file.readline().rstrip("\r\n")
         file.seek(0)
         separator = header[5:6] if header.startswith("epoch") else ""
@@ -99,7 +99,7 @@ def _rows_of_file(path):
 
 
 def _parsed(text):
-    """Returns a number, None where there is none, or what else a CSVLogger has written."""
+    """Returns the number that a CSVLogger wrote, None for nothing, or any other text as it is."""
     if text in (None, "", "NA"):
         return None
     try:

@@ -110,9 +110,9 @@ def test_an_appended_file_of_two_fits_is_refused(tmp_path):
     [
         (None, "a list of one value per epoch .*Received: metrics=None"),
         (0.5, "a list of one value per epoch .*Received: metrics=0.5"),
-        ([], "of one epoch or more"),
-        ({}, "of one epoch or more"),
-        ({"loss": []}, "of one epoch or more"),
+        ([], "recorded in one epoch or more"),
+        ({}, "recorded in one epoch or more"),
+        ({"loss": []}, "recorded in one epoch or more"),
         ({"accuracy": [0.5]}, "must have the metric 'loss'. Received: accuracy"),
         ({"loss": [0.5], "accuracy": [0.5, 0.6]}, "1 values in 2 epochs"),
         ([None, None], "at least one value of 'loss'"),

@@ -8,9 +8,37 @@ from keras_lr.callbacks.loss_driven import BoldDriver, GreedyLR
 from keras_lr.callbacks.plateau import ReduceLROnPlateau
 from keras_lr.callbacks.recorder import LearningRateRecorder
 from keras_lr.callbacks.recovery import RecoverFromDivergence
-from keras_lr.callbacks.replaying import Replay, replay
+from keras_lr.callbacks.replaying import Replay, plot_what_if, replay
 from keras_lr.callbacks.scheduled import FitSchedule, RandomJitter, RandomLearningRate, Warmup
 from keras_lr.callbacks.scheduler import LearningRateScheduler
 from keras_lr.callbacks.threshold import LossThreshold, ValidationThreshold
 from keras_lr.callbacks.validation_decay import ValidationDecay
 from keras_lr.driving.events import Event
+
+__all__ = [
+    "BoldDriver",
+    "Controller",
+    "ControllerState",
+    "Event",
+    "FitSchedule",
+    "GreedyLR",
+    "LearningRateRecorder",
+    "LearningRateScheduler",
+    "LossThreshold",
+    "MomentumSchedule",
+    "ProgressController",
+    "RandomJitter",
+    "RandomLearningRate",
+    "RateCallback",
+    "RecoverFromDivergence",
+    "ReduceLROnPlateau",
+    "Replay",
+    "StepCallback",
+    "TrainingBackup",
+    "ValidationDecay",
+    "ValidationThreshold",
+    "Warmup",
+    "WeightDecaySchedule",
+    "plot_what_if",
+    "replay",
+]

@@ -129,6 +129,7 @@ class ReduceLROnPlateau(BestController):
 
     @property
     def lower_limit(self):
+        """The rate below which nothing is cut: `min_lr`."""
         return self.min_lr
 
     def stops(self, value):
@@ -174,17 +175,28 @@ class ReduceLROnPlateau(BestController):
 
     # As in Keras, where they are plain attributes.
 
-    best = property(lambda self: self.state.best)
-    wait = property(lambda self: self.state.wait)
-    cooldown_counter = property(lambda self: self.state.cooldown_counter)
+    @property
+    def best(self):
+        """The best value so far, averaged by `smoothing`; None before the first."""
+        return self.state.best
 
     @best.setter
     def best(self, value):
         self.state = self.state._replace(best=None if value is None else float(value))
 
+    @property
+    def wait(self):
+        """Evaluations without an improvement since the best or the last cut."""
+        return self.state.wait
+
     @wait.setter
     def wait(self, value):
         self.state = self.state._replace(wait=int(value))
+
+    @property
+    def cooldown_counter(self):
+        """Evaluations left of the cooldown after the last cut."""
+        return self.state.cooldown_counter
 
     @cooldown_counter.setter
     def cooldown_counter(self, value):

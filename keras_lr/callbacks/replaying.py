@@ -1,6 +1,7 @@
-"""`replay`: what a callback would have decided on metrics that were recorded, without a model."""
+"""`replay` and `plot_what_if`: what callbacks would have decided on recorded metrics."""
 
 import copy
+import inspect
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +9,12 @@ import numpy as np
 from keras_lr import checks
 from keras_lr.callbacks.controller import Controller, ProgressController
 from keras_lr.driving.events import Event
+from keras_lr.plotting import plot_replays
+from keras_lr.plotting.schedules import shortened
 from keras_lr.schedules.coerce import as_schedule
 from keras_lr.traces import Trace
+
+_SILENT = ("self", "verbose", "on_train_end")
 
 
 def replay(callback, metrics, *, learning_rate=None, steps_per_epoch=1):
@@ -112,9 +117,7 @@ class Replay:
 
     def plot(self, ax=None):
         """Draws the metric and the rates; returns the axes (needs the extra `plot`)."""
-        from keras_lr import plotting
-
-        return plotting.plot_replays([self], [self.callback], ax)
+        return plot_replays([self], [self.callback], ax)
 
 
 def _base(learning_rate, epochs, steps_per_epoch):
@@ -135,3 +138,58 @@ def _frozen(values):
     array = np.array(values, float)
     array.setflags(write=False)
     return array
+
+
+def plot_what_if(
+    callbacks, metrics, ax=None, *, learning_rate=None, steps_per_epoch=1, labels=None
+):
+    """Draws recorded metrics and the rates that each callback would have set; returns the axes.
+
+    `callbacks` is one callback that follows a metric, or several; the other arguments are those of
+    `replay`. Above: the metric at the end of each epoch, with a mark where it causes a change (for
+    up to 4 callbacks, those with up to 20 changes). Below: a lane for each callback with its rate
+    in each epoch, on one scale for all, logarithmic where rates are far apart. A lane's label is
+    the arguments in which the callbacks differ, unless `labels` has another.
+
+    The metrics are those of the run that was made. A change that it did not make would have led
+    to others: the picture shows when a rule would first have acted, not what would have followed.
+
+    >>> from keras_lr.callbacks import ReduceLROnPlateau, plot_what_if
+    >>> from matplotlib.figure import Figure
+    >>> losses = [1.0, 0.8, 0.9, 0.9, 0.9, 0.9, 0.9, 0.7]
+    >>> rules = [ReduceLROnPlateau(patience=n, factor=0.5) for n in (2, 5)]
+    >>> ax = plot_what_if(rules, losses, Figure().subplots(), learning_rate=0.1)
+    >>> print(*(title.get_text() for title in ax.texts if ":" in title.get_text()), sep="\\n")
+    patience=2: 2 changes, rate 0.1 to 0.025
+    patience=5: 1 change, rate 0.1 to 0.05
+    """
+    callbacks = list(callbacks) if hasattr(callbacks, "__iter__") else [callbacks]
+    if not callbacks:
+        checks.refuse("callbacks", "one callback or more", callbacks)
+    trace = Trace.of(metrics)
+    options = {"learning_rate": learning_rate, "steps_per_epoch": steps_per_epoch}
+    replays = [replay(callback, trace, **options) for callback in callbacks]
+    if labels is None:
+        labels = _differences(callbacks)
+    return plot_replays(replays, labels, ax)
+
+
+def _differences(callbacks):
+    """Returns a label for each callback: the arguments in which those of its class differ."""
+    classes = {type(callback) for callback in callbacks}
+    labels = []
+    for callback in callbacks:
+        alike = [other for other in callbacks if type(other) is type(callback)]
+        names = [n for n in _arguments(callback) if len({repr(getattr(c, n)) for c in alike}) > 1]
+        words = [f"{name}={getattr(callback, name)!r}" for name in names]
+        if len(classes) > 1 or not words:
+            words = [type(callback).__name__, *words]
+        labels.append(shortened(" ".join(words)))
+    return labels
+
+
+def _arguments(callback):
+    """Returns the names of the constructor's arguments that are attributes too."""
+    owners = [owner for owner in type(callback).__mro__ if "__init__" in vars(owner)]
+    names = [name for owner in owners for name in inspect.signature(owner.__init__).parameters]
+    return [n for n in dict.fromkeys(names) if n not in _SILENT and hasattr(callback, n)]

@@ -1,1 +1,3 @@
-"""The commands, a module each: `add` says what it takes, `run` does it and returns the status."""
+"""The commands, one module each: `add` declares its options, `run` returns the exit status."""
+
+__all__ = ["demo", "find", "plot"]

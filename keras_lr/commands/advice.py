@@ -1,4 +1,4 @@
-"""What to say about a range test: what was found, and how to use it."""
+"""What `find` prints about a range test: what was found, and how to use it."""
 
 import inspect
 import math
@@ -12,7 +12,7 @@ def lines_about(found, arguments):
     lines = [f"{found!r}", f"Status: {found.status}. {found.advice}", *_evidence(found)]
     if found.suggestion is None:
         if found.evidence:
-            return [*lines, "No suggestion: all of these diverged. More verify=… go on lower down."]
+            return [*lines, "No suggestion: all of these diverged. More verify=… try lower rates."]
         return [*lines, "No suggestion."]
     between = ""
     if found.interval is not None:
@@ -21,7 +21,7 @@ def lines_about(found, arguments):
     lines.append(f"Suggestion: {found.suggestion:.3g}{between}")
     schedule = arguments.get("schedule")
     if schedule is not None:
-        # Runs of this schedule have found its own peak.
+        # If there were runs, they were runs of this schedule: the suggestion is its peak.
         peak = found.suggestion if found.evidence else found.suggestion_for(schedule)
         return [*lines, f"  peak of the planned schedule: {peak:.3g}"]
     return [*lines, *_uses(found, arguments["model"].optimizer)]
@@ -38,12 +38,12 @@ def _uses(found, optimizer):
     constant = f"{found.suggestion_for(Constant(1.0)):.3g}"
     decay = f"keras_lr.schedules.LinearDecay({linear}, {{}})"
     driven = [
-        "Or whatever the optimizer is, and however long the fit:",
+        "Or, for any optimizer and any length of fit:",
         f"  model.fit(…, callbacks=[keras_lr.callbacks.FitSchedule({decay.format(repr('100%'))})])",
     ]
     parts = leaves(optimizer)
     if any(has_multiplier(part) for part in parts):
-        # `FitSchedule` gives each its share.
+        # `FitSchedule` gives each group its share.
         return [f"  at multiplier 1: linear to zero: {linear}, constant: {constant}", *driven]
     if len(parts) > 1:
         return [
@@ -58,7 +58,7 @@ def _uses(found, optimizer):
 
 
 def written(optimizer, rate):
-    """Returns the Python that builds an optimizer at another rate, its other settings kept.
+    """Returns the Python that builds an optimizer with another rate and the same settings.
 
     >>> import keras
     >>> written(keras.optimizers.SGD(0.01, momentum=0.9), "0.2")
@@ -66,10 +66,10 @@ def written(optimizer, rate):
     """
     kind, settings = type(optimizer), []
     for name, parameter in inspect.signature(kind).parameters.items():
-        # Not from its config, for which a schedule would have to be serialised.
+        # Not from the config: not every schedule can be serialised.
         value = getattr(optimizer, name, None)
         if isinstance(value, (bool, int, float)) and value != parameter.default:
             settings.append(f", {name}={value!r}")
-    # On PyTorch, Keras makes an object of a class of its own instead, of the same name.
+    # On PyTorch, Keras returns an object of another class of the same name.
     package = "keras.optimizers." if kind.__module__.partition(".")[0] == "keras" else ""
     return f"{package}{kind.__name__}({rate}{''.join(settings)})"

@@ -1,4 +1,4 @@
-"""`keras-lr find`: the range test on a model and data of the user's own."""
+"""`keras-lr find`: the range test on the user's model and data."""
 
 import inspect
 import json
@@ -20,7 +20,7 @@ from keras_lr.finder import range_test
 _PICTURE = "range_test.png"
 _ARGUMENTS = inspect.signature(range_test).parameters
 _AT_LEAST_ONE = checks.Number(minimum=1, integer=True)
-# By the argument of `range_test`: what the option must be, and what it means.
+# For each argument of `range_test` that is an option: what it must be, and what it means.
 _OPTIONS = {
     "start": (checks.POSITIVE, "first rate"),
     "end": (checks.POSITIVE, "last rate planned"),
@@ -31,7 +31,7 @@ _OPTIONS = {
     # Keras' own seeds have 32 bits.
     "seed": (
         checks.Number(minimum=0, maximum=2**32 - 1, integer=True),
-        "of the order of the data; if given, of new weights too",
+        "of the order of the data; if given, also of new weights",
     ),
 }
 
@@ -41,21 +41,21 @@ def _flag(argument):
 
 
 def add(commands):
-    """Adds the command to those of the parser."""
+    """Adds the command to the parser's commands."""
     parser = commands.add_parser(
         "find",
-        help="find a learning rate for a model and data of your own, by a range test",
+        help="find a learning rate for your model and data, by a range test",
         description="FUNCTION takes no arguments and returns (model, x), (model, x, y) or a dict "
-        "of the arguments of keras_lr.range_test; the model is compiled. Options go before what "
-        "the dict says. The status is 0 with a suggestion, 1 without "
-        "one, and 2 if the test could not be run.",
+        "of the arguments of keras_lr.range_test; the model is compiled. Options replace the "
+        "dict's entries. The exit status is 0 with a suggestion, 1 without one, and 2 if the test "
+        "could not be run.",
         epilog="example: keras-lr find train.py:make --repeats 3 --json found.json",
     )
     parser.add_argument(
         "target",
         type=target.read,
         metavar="MODULE:FUNCTION",
-        help="a module, or a .py file, and the function in it that makes model and data",
+        help="a module or a .py file, and the function in it that makes model and data",
     )
     for name, (check, meaning) in _OPTIONS.items():
         default = f"{meaning} (default: {_ARGUMENTS[name].default:g})"
@@ -64,13 +64,13 @@ def add(commands):
     parser.add_argument(
         "--output", type=kinds.picture_file, help=f"PNG, PDF or SVG file (default: {_PICTURE})"
     )
-    parser.add_argument("--json", type=kinds.file, help="file for everything that was found")
+    parser.add_argument("--json", type=kinds.file, help="file for the whole result")
     parser.set_defaults(run=run)
 
 
 def run(options):
     """Runs the test; returns 0 with a suggestion, 1 without one, 2 if it could not be run."""
-    # The user's function may move to another folder.
+    # Before the user's function, which may change the folder.
     here = pathlib.Path.cwd()
     try:
         _require_drawable(options)
@@ -97,19 +97,19 @@ def _require_drawable(options):
 
 
 def _arguments(options):
-    """Returns what `range_test` is to be called with: what was typed, before the function's own."""
+    """Returns the arguments of `range_test`: those that were typed replace the function's."""
     typed = {name: getattr(options, name) for name in _OPTIONS}
     typed = {name: value for name, value in typed.items() if value is not None}
     if "seed" in typed:
         keras.utils.set_random_seed(typed["seed"])
     made = _named(target.call(*options.target), ":".join(options.target))
-    # A bar that moves needs a terminal; elsewhere one line at its end will do.
+    # A moving bar needs a terminal; elsewhere one line at the end is enough.
     verbose = 1 if sys.stdout.isatty() else 2
     return {"verbose": verbose, **made, **typed}
 
 
 def _named(made, name):
-    """Returns what the function made as arguments by name."""
+    """Returns what the function returned, as arguments by name."""
     if isinstance(made, tuple) and len(made) in (2, 3):
         made = dict(zip(("model", "x", "y"), made))
     elif not (isinstance(made, dict) and {"model", "x"} <= made.keys() <= _ARGUMENTS.keys()):
@@ -128,7 +128,7 @@ def _named(made, name):
 
 
 def _kind(made):
-    """Returns what was made in a few words: data would fill the screen."""
+    """Returns a short description of what the function returned: data would fill the screen."""
     if isinstance(made, dict):
         return f"a dict of {', '.join(map(repr, made)) or 'nothing'}"
     if isinstance(made, tuple):
@@ -137,7 +137,7 @@ def _kind(made):
 
 
 def _written(found, options, here):
-    """Writes the files, and returns the path of each, as it was typed, once it is there."""
+    """Writes the files; yields the path of each, as it was typed, when it is written."""
     if options.json:
         text = json.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n"
         write_atomically(here / options.json, text)
@@ -149,21 +149,21 @@ def _written(found, options, here):
 
 
 def _report(error):
-    """Says in a line what keras_lr asks for; shows where anything else was raised."""
+    """Prints an error of keras_lr in one line, and any other with its traceback."""
     if isinstance(error, target.OwnError):
         error = error.__cause__
     elif _is_complaint(error):
         complain("find", error)
         return
     frames = _frames(error)
-    # From the user's own first line on.
+    # From the first line of the user's code on.
     while frames and _is_ours(frames[0]):
         frames.pop(0)
     traceback.print_exception(error.with_traceback(frames[0] if frames else None))
 
 
 def _is_complaint(error):
-    # Keras and TensorFlow cut their own frames out of a traceback; their messages have many lines.
+    # Keras and TensorFlow remove their frames from a traceback, but their messages have many lines.
     is_ours = _is_ours(_frames(error)[-1]) and "\n" not in str(error)
     return is_ours and isinstance(error, (ValueError, RuntimeError, OSError))
 

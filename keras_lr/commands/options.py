@@ -7,15 +7,15 @@ _PICTURES = (".png", ".pdf", ".svg")
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line."""
+    """A parser that reports an error in one line."""
 
     def error(self, message):
-        """Says what is wrong in one line, and leaves the usage to `--help`."""
+        """Prints what is wrong, without the usage, and exits with status 2."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def number(check):
-    """Returns what reads an option that has to pass `check`, one of `checks.Number`.
+    """Returns the type of an option that has to pass `check`, a `checks.Number`.
 
     >>> from keras_lr import checks
     >>> number(checks.Number(minimum=1, integer=True))("1e3")
@@ -32,7 +32,7 @@ def number(check):
 
 
 def file(text):
-    """Reads the path of a file that will be written, in a folder that exists."""
+    """Returns the path of a file to write, in a folder that exists."""
     path = pathlib.Path(text)
     if not path.parent.is_dir():
         raise argparse.ArgumentTypeError(f"must be in a folder that exists. Received: {text!r}")
@@ -40,7 +40,7 @@ def file(text):
 
 
 def picture_file(text):
-    """Reads the path of a picture that will be written.
+    """Returns the path of a picture to write.
 
     >>> picture_file("rates.svg").name
     'rates.svg'

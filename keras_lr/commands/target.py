@@ -1,4 +1,4 @@
-"""MODULE:FUNCTION: a function of the user's own that makes a model and its data."""
+"""MODULE:FUNCTION: the user's function that makes a model and its data."""
 
 import argparse
 import contextlib
@@ -13,11 +13,11 @@ import keras
 
 
 class OwnError(Exception):
-    """Says that the user's own code has failed; its cause is how."""
+    """The user's code raised an exception, which is the cause of this one."""
 
 
 def read(text):
-    """Reads the option; returns module or file, and function.
+    """Returns the module or file, and the function, that the option names.
 
     >>> read("train:make"), read("runs/train.py:make")
     (('train', 'make'), ('runs/train.py', 'make'))
@@ -35,8 +35,8 @@ def read(text):
 def call(module, function):
     """Imports the module and returns what its function returns.
 
-    The current folder is on the path, and the folder of a file. Raises `ValueError` where there is
-    no such module or function, and `OwnError` from whatever is raised inside of them.
+    The current folder is on the path, and so is the folder of a file. Raises `ValueError` if there
+    is no such module or function, and `OwnError` if their code raises.
     """
     found = _imported(module)
     _require_back_end(module)
@@ -58,7 +58,7 @@ def call(module, function):
 
 def _imported(module):
     if os.getcwd() not in sys.path:
-        # `python -m` has put it there, the installed command has not.
+        # `python -m` puts it there; the installed command does not.
         sys.path.insert(0, os.getcwd())
     if module.endswith(".py"):
         return _imported_file(pathlib.Path(module))
@@ -66,7 +66,7 @@ def _imported(module):
         try:
             return importlib.import_module(module)
         except ModuleNotFoundError as error:
-            # What the module itself imports in vain is its own error.
+            # A module that it imports itself and that is missing is the user's error.
             if not f"{module}.".startswith(f"{error.name}."):
                 raise
     raise ValueError(
@@ -78,13 +78,13 @@ def _imported(module):
 def _imported_file(path):
     if not path.is_file():
         raise ValueError(f"MODULE must be a file that exists. Received: {str(path)!r}")
-    # As for a script: its neighbours can be imported.
+    # As for a script: modules in its folder can be imported.
     sys.path.insert(0, str(path.parent.resolve()))
-    # Another module of that name, of the standard library perhaps, stays what it is.
+    # A module of that name that is loaded, perhaps of the standard library, is not replaced.
     name = f"{path.stem}_" if path.stem in sys.modules else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
-    # Where pickling and dataclasses look for it.
+    # Pickling and dataclasses look for it there.
     sys.modules[name] = module
     with _own_errors():
         spec.loader.exec_module(module)
@@ -95,8 +95,8 @@ def _require_back_end(module):
     wanted, used = os.environ.get("KERAS_BACKEND"), keras.config.backend()
     if wanted and wanted != used:
         raise ValueError(
-            f"KERAS_BACKEND must be set before the command: {module} sets it when Keras has begun. "
-            f"Give KERAS_BACKEND={wanted} python -m keras_lr …. Received: {used!r}"
+            f"KERAS_BACKEND must be set before the command: {module} sets it after Keras is "
+            f"loaded. Run KERAS_BACKEND={wanted} python -m keras_lr …. Received: {used!r}"
         )
 
 

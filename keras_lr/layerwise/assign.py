@@ -1,49 +1,56 @@
-"""`discriminative`."""
+"""`discriminative`: an optimizer with a rate for each group of layers."""
 
 import keras
 
 from keras_lr import checks
-from keras_lr.keras_private.optimizers import leaves, rate_as_written, read
+from keras_lr.keras_private.multi_optimizer import copy_of
+from keras_lr.keras_private.optimizers import (
+    batches_counted,
+    has_rate_variable,
+    has_schedule,
+    leaves,
+    own_rate,
+    rate_as_written,
+)
 from keras_lr.layerwise.groups import by_depth, by_pattern
 from keras_lr.layerwise.optimizer import LayerwiseOptimizer
 from keras_lr.schedules.coerce import as_schedule
 
-# What Keras does not keep in the config.
-_NOT_IN_CONFIG = ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern")
 
-
-def discriminative(optimizer, model, multipliers=None, *, decay=None):
+def discriminative(optimizer, model, multipliers=None, *, decay=None) -> LayerwiseOptimizer:
     """Returns an optimizer with a rate for each group of weights, for fine-tuning.
 
-    A `MultiOptimizer` (Keras 3.15) to compile `model` with: each group has a copy of `optimizer`
-    whose float or schedule is multiplied; the multiplier scales AdamW's decay too, which Keras
-    multiplies by the rate. All callbacks work on it. Rates that are named, by `FitSchedule`,
-    `LossThreshold`, `set_rate`, `min_lr` or a range test, are those at multiplier 1, and every
-    group keeps its share of them. The recorder has a column `learning_rate_<group>` for each.
+    A `MultiOptimizer` (Keras 3.15) to compile `model` with. Each group has a copy of `optimizer`
+    whose float or schedule is multiplied by the group's multiplier. All callbacks work on it.
+    Rates that are named, by `FitSchedule`, `LossThreshold`, `set_rate`, `min_lr` or a range test,
+    are those at multiplier 1, and every group keeps its share of them. The recorder has a column
+    `learning_rate_<group>` for each group.
 
     Args:
         optimizer: a new Keras optimizer, built with a float or a schedule. `clipnorm` and
-            `clipvalue` work as ever; `global_clipnorm`, whose norm is that of all groups, is
-            refused. Wrap the result in `LossScaleOptimizer`, not the argument.
-        model: a built model. The weights have to be the same, and the same ones trainable, when it
-            is compiled: after a change of `trainable`, call this again.
-        multipliers: a dictionary of numbers >= 0 by pattern, `*` and `?` as in file names, but `*`
-            also stands for slashes. A pattern without a slash names layers or models, however
-            deeply nested ("block1*"); one with a slash is compared with the whole way to a layer or
-            a weight ("backbone/block1*", "head/kernel", "*/bias"). The first match counts; what
-            matches none is the group "rest", of multiplier 1. A pattern without effect is an error
-            that lists the names.
-        decay: instead, the multiplier `decay ** n` for a layer that n layers follow on the longest
-            way to the output; ULMFiT has 1/2.6, vision transformers 0.65 to 0.9. Layers with a
-            matrix of weights count, also inside nested models; normalisations go with the layer
-            before them. A subclassed model's layers are taken in the order of their attributes.
-            By blocks: `{f"block{i}*": 0.8 ** (12 - i) for i in range(12)}` as multipliers.
+            `clipvalue` work as usual; `global_clipnorm`, the norm over all groups, is refused. The
+            multiplier scales AdamW's decay too, because Keras multiplies the decay by the rate.
+            To use a `LossScaleOptimizer`, wrap the result in it, not the argument.
+        model: a built model. The same weights must be trainable when it is compiled: after a
+            change of `trainable`, call this again.
+        multipliers: a dictionary of numbers >= 0 by pattern. `*` and `?` work as in file names,
+            except that `*` also matches slashes. A pattern without a slash names layers or models
+            at any depth ("block1*"). A pattern with one is compared with the whole path to a layer
+            or a weight ("backbone/block1*", "head/kernel", "*/bias"). The first match counts. What
+            matches none is the group "rest", at multiplier 1. A pattern that matches nothing is an
+            error that lists the names.
+        decay: instead of multipliers, the factor per layer: a layer that n layers follow on the
+            longest path to the output has the multiplier `decay ** n`. ULMFiT uses 1/2.6, vision
+            transformers 0.65 to 0.9. Layers with a matrix of weights count, also inside nested
+            models; normalisations go with the layer before them. The layers of a subclassed model
+            are taken in the order of its attributes. For a decay by blocks, give multipliers:
+            `{f"block{i}*": 0.8 ** (12 - i) for i in range(12)}`.
 
-    A multiplier of 0 freezes exactly the weights that are named: no update, decay, average or
-    constraint touches them, and they have no slots, group or column. Moving statistics, which no
-    optimizer moves, go on; `layer.trainable = False` stops those of a BatchNormalization.
+    A multiplier of 0 freezes exactly the weights that it names: no update, decay, average or
+    constraint changes them, and they have no slots, group or column. Moving statistics, which no
+    optimizer changes, go on; `layer.trainable = False` stops those of a BatchNormalization.
 
-    Saved models load in any process that has imported keras_lr, with rates and optimizer state.
+    Saved models load, with rates and optimizer state, in any process that has imported keras_lr.
 
     >>> import keras
     >>> from keras_lr import discriminative, get_rate
@@ -68,7 +75,7 @@ def discriminative(optimizer, model, multipliers=None, *, decay=None):
     groups = by_depth(model, decay) if multipliers is None else by_pattern(model, multipliers)
     moving = [group for group in groups if group.multiplier > 0]
     if not moving:
-        required = "above 0 for one group of weights at least: nothing would be trained"
+        required = "above 0 for at least one group of weights: nothing would be trained"
         checks.refuse("multipliers", required, multipliers)
     group_of = {place: i for i, group in enumerate(moving) for place in group.places}
     weights = model.trainable_variables
@@ -87,24 +94,23 @@ def _check_optimizer(optimizer):
     name = type(optimizer).__name__
     if leaves(optimizer) != [optimizer]:
         raise ValueError(
-            "`optimizer` must be one that is not made of others. Give the one inside; where a "
-            "loss scale is needed, wrap the result: LossScaleOptimizer(discriminative(…)). "
-            f"Received: {name}"
+            "`optimizer` must not contain other optimizers. Give the one inside; for a loss scale, "
+            f"wrap the result: LossScaleOptimizer(discriminative(…)). Received: {name}"
         )
     if optimizer.global_clipnorm is not None:
         raise ValueError(
-            "`optimizer` must not have a global_clipnorm, whose norm is that of all gradients: a "
-            "group sees only its own. Take clipnorm, which is by weight, or clipvalue. "
+            "`optimizer` must not have a global_clipnorm, the norm of all gradients: each group "
+            "sees only its own. Use clipnorm, which is per weight, or clipvalue. "
             f"Received: global_clipnorm={optimizer.global_clipnorm}"
         )
-    rate = optimizer._learning_rate
-    if not isinstance(rate, (keras.Variable, keras.optimizers.schedules.LearningRateSchedule)):
-        checks.refuse("optimizer", "built with a float or a schedule as its rate", rate)
-    made = int(read(optimizer._iterations))
+    if not (has_rate_variable(optimizer) or has_schedule(optimizer)):
+        required = "built with a float or a schedule as its rate"
+        checks.refuse("optimizer", required, own_rate(optimizer))
+    made = batches_counted(optimizer)
     if made:
         raise ValueError(
-            "`optimizer` must be a new one, because the groups begin without its moments and "
-            f"counts: {name}.from_config(optimizer.get_config()). Received: one that has made "
+            "`optimizer` must be new, because the groups start without its moments and counts: "
+            f"{name}.from_config(optimizer.get_config()). Received: an optimizer that has made "
             f"{made} steps"
         )
 
@@ -114,7 +120,7 @@ def _check_model(model):
         checks.refuse("model", "a Keras model", model)
     if not model.built:
         raise ValueError(
-            "`model` must be built, or its weights cannot be told apart: give a Sequential its "
+            "`model` must be built, so that its weights are known: give a Sequential its "
             "keras.Input, or call the model on a batch first. Received: "
             f"{type(model).__name__} {model.name!r}, not built"
         )
@@ -124,19 +130,9 @@ def _check_model(model):
 
 def _copy(optimizer, group):
     """Returns a new optimizer like the given one, with the name and the rate of a group."""
-    own, held = optimizer._learning_rate, vars(optimizer)
-    if group.multiplier == 1.0:
-        rate = rate_as_written(own) if isinstance(own, keras.Variable) else own
-    elif isinstance(own, keras.Variable):
-        rate = rate_as_written(own) * group.multiplier
-    else:
-        rate = as_schedule("learning_rate", own) * group.multiplier
-    # A schedule need not be one that can be saved: the config is taken without it.
-    held["_learning_rate"] = 0.0
-    try:
-        config = optimizer.get_config()
-    finally:
-        held["_learning_rate"] = own
-    copy = type(optimizer).from_config({**config, "name": group.name, "learning_rate": rate})
-    vars(copy).update({name: held[name] for name in _NOT_IN_CONFIG if name in held})
-    return copy
+    rate = own_rate(optimizer)
+    if has_rate_variable(optimizer):
+        rate = rate_as_written(rate) * group.multiplier
+    elif group.multiplier != 1.0:
+        rate = as_schedule("learning_rate", rate) * group.multiplier
+    return copy_of(optimizer, group.name, rate)

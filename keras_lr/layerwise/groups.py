@@ -1,12 +1,11 @@
-"""Which weights have which rate: groups of a model's trainable weights."""
+"""Groups of a model's trainable weights, by patterns of names or by depth."""
 
 import re
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-import keras
-
 from keras_lr import checks
+from keras_lr.keras_private.layers import layers_inside
 from keras_lr.layerwise.depth import levels
 
 _MOST_LISTED = 40
@@ -21,7 +20,7 @@ class Group(NamedTuple):
 
 
 def by_pattern(model, multipliers):
-    """Returns the groups that the patterns make, the weights that none matches first."""
+    """Returns a group per pattern, after the group of the weights that no pattern matches."""
     if not isinstance(multipliers, dict) or not multipliers:
         required = "a dictionary of multipliers by the names of layers or weights"
         checks.refuse("multipliers", required, multipliers)
@@ -29,13 +28,13 @@ def by_pattern(model, multipliers):
         if not isinstance(pattern, str):
             checks.refuse("multipliers", "a dictionary whose keys are strings", multipliers)
         checks.RATE(f"multipliers[{pattern!r}]", multiplier)
-    ways = _ways_by_weight(model)
-    left = {place: ways[id(weight)] for place, weight in enumerate(model.trainable_variables)}
+    paths = _paths_by_weight(model)
+    left = {place: paths[id(weight)] for place, weight in enumerate(model.trainable_variables)}
     found = {}
     for pattern in multipliers:
-        matched = [place for place in left if any(_matches(pattern, way) for way in left[place])]
+        matched = [place for place in left if any(_matches(pattern, path) for path in left[place])]
         if not matched:
-            _refuse_pattern(pattern, model, ways)
+            _refuse_pattern(pattern, model, paths)
         for place in matched:
             left.pop(place)
         found[pattern] = matched
@@ -45,7 +44,7 @@ def by_pattern(model, multipliers):
 
 
 def by_depth(model, decay):
-    """Returns one group per level of a model, the last layers first: `decay ** level`."""
+    """Returns one group per level of a model, the last layers first, at `decay ** level`."""
     decay = checks.Number(above=0, maximum=1)("decay", decay)
     level_of, names = levels(model)
     if len(names) < 2:
@@ -61,48 +60,41 @@ def by_depth(model, decay):
     )
 
 
-def _ways_by_weight(model):
-    """Returns the ways that lead to each weight, by its id: several where layers are shared."""
-    ways = {}
-    for weight, way in _ways(model, ()):
-        ways.setdefault(id(weight), []).append(way)
-    return ways
+def _paths_by_weight(model):
+    """Returns the paths to each weight, by its id: several if its layer is shared."""
+    paths = {}
+    for weight, path in _paths(model, ()):
+        paths.setdefault(id(weight), []).append(path)
+    return paths
 
 
-def _ways(layer, way):
+def _paths(layer, path):
     inner = set()
-    for part in _parts(layer):
-        yield from _ways(part, (*way, part.name))
+    for part in layers_inside(layer):
+        yield from _paths(part, (*path, part.name))
         inner.update(id(weight) for weight in part.weights)
     for weight in layer.weights:
         if id(weight) not in inner:
-            yield weight, (*way, weight.name)
+            yield weight, (*path, weight.name)
 
 
-def _parts(layer):
-    """Returns the layers inside of a model or layer, one storey down."""
-    if isinstance(layer, keras.Model):
-        return layer.layers
-    return layer._flatten_layers(include_self=False, recursive=False)
-
-
-def _matches(pattern, way):
+def _matches(pattern, path):
     if "/" not in pattern:
-        # Layers only, or "b*" would be the biases too; a model's own weight has no layer.
-        return any(fnmatchcase(name, pattern) for name in way[:-1] or way)
-    return any(fnmatchcase("/".join(way[:end]), pattern) for end in range(1, len(way) + 1))
+        # Not the weight's own name, or "b*" would match biases; a model's own weight has no layer.
+        return any(fnmatchcase(name, pattern) for name in path[:-1] or path)
+    return any(fnmatchcase("/".join(path[:end]), pattern) for end in range(1, len(path) + 1))
 
 
-def _refuse_pattern(pattern, model, ways):
+def _refuse_pattern(pattern, model, paths):
     trainable = [id(weight) for weight in model.trainable_variables]
-    matched = {key for key in ways if any(_matches(pattern, way) for way in ways[key])}
+    matched = {key for key in paths if any(_matches(pattern, path) for path in paths[key])}
     if matched.intersection(trainable):
-        reason = "whose weights all match earlier patterns: list it before them"
+        reason = "whose weights all match earlier patterns: put it before them"
     elif matched:
-        reason = "whose weights are all frozen by `trainable = False`: leave it out, or unfreeze"
+        reason = "whose weights are all frozen by `trainable = False`: drop it, or unfreeze them"
     else:
-        layers = dict.fromkeys("/".join(way[:-1] or way) for key in trainable for way in ways[key])
-        names = list(layers)
+        found = [path for key in trainable for path in paths[key]]
+        names = list(dict.fromkeys("/".join(path[:-1] or path) for path in found))
         more = f", and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
         reason = f"which matches none of {', '.join(names[:_MOST_LISTED])}{more}"
     raise ValueError(
@@ -112,7 +104,7 @@ def _refuse_pattern(pattern, model, ways):
 
 
 def _readable(pattern):
-    """Returns what of a name may stand in the name of an optimizer, a scope on TensorFlow."""
+    """Returns a pattern as the name of an optimizer, which on TensorFlow is a name scope."""
     return re.sub("[^A-Za-z0-9_.-]+", "_", pattern).strip("_.-") or "all"
 
 

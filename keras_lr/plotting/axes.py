@@ -1,8 +1,8 @@
-"""How every picture is drawn: its axes, their labels and grid."""
+"""What all pictures share: new axes, their labels and grid."""
 
 
 def new_axes():
-    """Returns the axes of a new pyplot figure, or says which extra it needs."""
+    """Returns the axes of a new pyplot figure; an error names the extra to install."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -13,7 +13,7 @@ def new_axes():
 
 
 def dress(ax, log=False):
-    """Labels the axes of rates over updates, with a grid, and 0 in the picture unless `log`."""
+    """Labels the axes of rates over updates, and adds a grid, and the rate 0 unless `log`."""
     from matplotlib.ticker import MaxNLocator
 
     if isinstance(ax.xaxis.get_major_locator(), MaxNLocator):
@@ -24,7 +24,7 @@ def dress(ax, log=False):
     if log:
         ax.set_yscale("log")
     else:
-        # 0 belongs in the picture: an axis that starts elsewhere makes any decay look deep.
+        # An axis that does not start at 0 makes any decay look deep.
         ax.update_datalim([(0.0, 0.0)])
         ax.autoscale_view()
 

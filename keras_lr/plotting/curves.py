@@ -1,4 +1,4 @@
-"""What a picture of a schedule shows, however it is drawn: run, updates, line and marks."""
+"""What a picture of a schedule shows, as numbers: the run, its updates, the line and the marks."""
 
 import math
 
@@ -14,10 +14,10 @@ _LONGEST_MARKED = 1_000_000
 
 
 def run_of(schedules, total_steps=None, epochs=None):
-    """Returns the schedules with every duration in updates, and the updates of the run to draw.
+    """Returns the schedules with every duration in updates, and the number of updates to draw.
 
-    Without `total_steps` it is the longest schedule's length, and a tenth more to show what comes
-    after, unless `epochs` says where the run ends.
+    Without `total_steps` that is the length of the longest schedule. If `epochs` is not given
+    either, a tenth is added, to show what comes after the end.
 
     >>> from keras_lr.schedules import LinearDecay
     >>> run_of([LinearDecay(0.1, 90)])
@@ -47,29 +47,29 @@ def _longest(schedules, margin):
 
 
 def updates(total_steps):
-    """Returns the updates to draw: all of them, or 10,000 evenly spaced ones, and the end.
+    """Returns the updates to draw: all of them, or 10,000 at equal distances; and the end.
 
     >>> updates(3).tolist()
     [0.0, 1.0, 2.0, 3.0]
     """
-    # The end is included: there the end value is reached, and the last tread of a stair ends.
+    # At the end the end value is reached, and the last step of a staircase ends.
     points = min(total_steps, _MOST_POINTS) + 1
     return np.linspace(0, total_steps, points).round()
 
 
 def refuse_on_log_axis(curves):
-    """Raises where rates have no place on a logarithmic axis; single zeros are left out of it."""
+    """Raises if rates are negative or all 0; a logarithmic axis leaves single zeros out."""
     lowest, highest = min(map(np.min, curves)), max(map(np.max, curves))
     if lowest < 0 or highest <= 0:
         checks.refuse("log", "False where rates are negative or all zero", True)
 
 
 def outline(steps, rates):
-    """Returns the points of a line through all rates that is vertical where they jump.
+    """Returns the points of a line through all rates, vertical where they jump.
 
-    A jump is a change several times larger than the ones on either side: joining its ends would
-    draw rates between them that no update gets. A gentle change is joined, so that a short
-    linear decay does not look like a staircase.
+    A jump is a change several times larger than those on either side: a sloping line would show
+    rates that no update gets. Other changes are joined by a sloping line, so that a short linear
+    decay does not look like a staircase.
 
     >>> import numpy as np
     >>> steps, rates = outline(np.arange(4), np.array([1.0, 1.0, 0.5, 0.5]))
@@ -89,8 +89,8 @@ def outline(steps, rates):
 def marks_of(schedule, total_steps):
     """Returns the updates of the run at which something begins, by kind.
 
-    More than 20 of a kind tell nothing that the curve does not: none of that kind is returned.
-    A run of more than a million updates has no marks: to list its restarts may take minutes.
+    Of a kind with more than 20 none is returned: the curve shows as much. A run of more than a
+    million updates has no marks, because listing its restarts may take minutes.
 
     >>> from keras_lr.schedules import CosineDecayRestarts
     >>> marks_of(CosineDecayRestarts(0.1, 10, t_mul=1.0).with_warmup(5), 40)
@@ -102,7 +102,7 @@ def marks_of(schedule, total_steps):
         return {}
     marks = {}
     for update, kind in schedule.marks(total_steps):
-        # What begins at the end of the run begins after it.
+        # A piece that begins at the end of the run is not part of it.
         if update < total_steps:
             marks.setdefault(kind, []).append(update)
     return {kind: begun for kind, begun in marks.items() if len(begun) <= _MOST_MARKS}

@@ -1,22 +1,22 @@
-"""Pictures of a run that was recorded: the applied rates, who changed them, and the losses."""
+"""Pictures of a recorded run: the applied rates, who changed them, and the losses."""
 
 import numpy as np
 
 from keras_lr.plotting.axes import dress, new_axes
 from keras_lr.plotting.curves import outline
 
-# One per callback; what follows dashes can be told apart without colours.
+# One per callback; the dashes distinguish them without colours.
 _EVENTS = (("tab:red", ":"), ("tab:purple", "-."), ("tab:brown", "--"), ("tab:green", ":"))
-# More lines than that are a fence before the curves: they become ticks at the upper edge.
+# More lines than that would hide the curves: they become ticks at the upper edge.
 _MOST_LINES = 12
 _TICK = 0.04
 
 
 def plot_record(recorder, ax=None, *, planned=None, losses=True):
-    """Draws the applied rate of every update, with the changes marked; returns the axes.
+    """Draws the applied rate of every update, and marks the changes; returns the axes.
 
-    `recorder` is a `LearningRateRecorder` after `fit`; `planned`, a schedule over the updates of
-    that fit, is drawn dashed beside it; `losses` puts the epochs' losses on a second rate axis.
+    `recorder` is a `LearningRateRecorder` after `fit`. `planned`, a schedule over the updates of
+    that fit, is drawn dashed. `losses` adds the epochs' losses, on an axis of their own.
 
     >>> import keras, numpy as np
     >>> from keras_lr.callbacks import LearningRateRecorder
@@ -49,31 +49,31 @@ def plot_record(recorder, ax=None, *, planned=None, losses=True):
         ax.legend(fontsize="small")
         return ax
     _add_losses(ax, recorder)
-    # Above the axes: inside, the lines of the second axis would run through it.
+    # Above the axes: inside them, the lines of the second axis would cross it.
     ax.legend(fontsize="small", loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return ax
 
 
 def _axis(recorder):
-    """Returns where each update is drawn, and what that is called."""
+    """Returns the place of each update, and the label of the axis."""
     updates = recorder.updates
     if not recorder.undone.any():
         return updates, "update"
-    # Their numbers come again: in the order in which they were made none hides another.
+    # Numbers of updates that were undone occur again: they are drawn in the order they were made.
     return updates[:1] + np.arange(len(updates)), "updates made"
 
 
 def _after(x, lengths):
-    """Returns the place where the next update begins, after that many of those at `x`."""
+    """Returns the place of the next update after the first `lengths` of those at `x`."""
     return np.append(x, x[-1:] + 1)[lengths]
 
 
 def mark_events(recorder, ax):
-    """Marks when each callback changed the rate: by lines, or by ticks if there are many."""
+    """Marks the changes by each callback with lines, or with ticks if there are many."""
     x, _ = _axis(recorder)
     changes = {}
     for event, position in zip(recorder.events, recorder.event_positions):
-        # One change may be an event for each of several optimizers.
+        # With several optimizers a change is several events.
         changes.setdefault(event.callback, set()).add(_after(x, position))
     for i, (callback, places) in enumerate(changes.items()):
         color, dashes = _EVENTS[i % len(_EVENTS)]
@@ -92,7 +92,7 @@ def mark_events(recorder, ax):
 
 
 def _shade_undone(recorder, ax):
-    """Shades the updates that were taken back."""
+    """Shades the updates that were undone."""
     x, _ = _axis(recorder)
     edges = np.flatnonzero(np.diff(recorder.undone, prepend=False, append=False))
     for i, (begin, end) in enumerate(zip(edges[::2], edges[1::2])):
@@ -106,7 +106,7 @@ def plot_losses(recorder, ax=None):
     x, xlabel = _axis(recorder)
     ends = _after(x, recorder.epoch_ends) - 1
     for key, label in (("loss", "training loss"), ("val_loss", "validation loss")):
-        # With `validation_freq` some epochs are without.
+        # With `validation_freq` some epochs have no validation loss.
         points = [(end, row[key]) for end, row in zip(ends, recorder.epoch_logs) if key in row]
         if points:
             ax.plot(*zip(*points), label=label)

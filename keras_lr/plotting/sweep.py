@@ -1,10 +1,10 @@
-"""The picture of a range test: the loss over the rates, and what was read off it."""
+"""The picture of a range test: the loss over the rates, and the suggestions."""
 
 import numpy as np
 
 from keras_lr.plotting.axes import new_axes
 
-# The rules in the order of the legend, each with its own dashes: colour is not all there is.
+# The rules in the order of the legend, each with its own dashes, to be seen without colours.
 _RULES = {
     "minimum": ("tab:red", (0, (6, 2))),
     "valley": ("tab:green", (0, (4, 2, 1, 2))),
@@ -18,9 +18,9 @@ _CURVE = "tab:blue"
 def plot_sweep(result, ax=None):
     """Draws a `RangeTest`; returns the axes.
 
-    Pale: the losses of single updates, of every repeat. Bold: their running mean. Vertical lines:
-    the suggestion, and what each rule would say; shaded: the interval of the repeats. Losses far
-    above the beginning are cut off.
+    Pale: the loss of each update, in every repeat. Bold: their running mean. Vertical lines: the
+    suggestion, and that of each rule. Shaded: the interval of the repeats. Losses far above the
+    first ones are cut off.
 
     >>> import numpy as np
     >>> from keras_lr.finder import RangeTest
@@ -78,11 +78,11 @@ def _title(result):
 
 
 def _limits(result):
-    """Returns the losses between which everything is that matters: not how high it went at last."""
+    """Returns the ends of the axis of losses, without the highest ones after the divergence."""
     first = [curve.losses[: curve.head] for curve in result.repeats]
     first = np.concatenate(first) if first else result.losses[:1]
     low = min(float(np.min(result.smoothed)), *(float(np.min(c.losses)) for c in result.repeats))
-    # What an update after the break brings by luck may lie far below: the picture has room for it.
+    # A lucky update after the divergence may have a loss far below: there is room for it.
     high = float(np.max(first))
     room = (high - low) or abs(high) or 1.0
     return low - 0.08 * room, high + 0.65 * room

@@ -1,5 +1,7 @@
 """Rates by layer, judged by how far each layer's weight moves."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from keras_lr import callbacks, discriminative, get_rate, range_test, set_rate
 from keras_lr.schedules import LinearDecay, PolynomialDecay
 
 pytestmark = unit_gradient.needs_multi_optimizer
+
+FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures"
 
 SHARES = {"trace_0": 1.0, "trace_1": 0.25, "trace_2": 0.0}
 MULTIPLIERS = {"trace_1": 0.25, "trace_2": 0.0}
@@ -143,3 +147,16 @@ def test_range_test_sweeps_the_rate_at_multiplier_1(rate):
     np.testing.assert_allclose(found.losses, expected, rtol=1e-5, atol=1e-6)
     unit_gradient.fit(model, 1)
     assert_applied(model, [float(rate(0)) if callable(rate) else rate])
+
+
+def test_a_model_that_version_0_1_0_saved_goes_on():
+    model = keras.saving.load_model(FIXTURES / "model-layerwise.keras")
+    plan = LinearDecay(0.1, 30)
+    rates = [get_rate(model)]
+    model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0)
+    rates.append(get_rate(model))
+    # Two updates were made before it was saved.
+    for t, found in enumerate(rates, start=2):
+        rate = plan.rates([t])[0]
+        assert found == pytest.approx({"rest": rate, "stem": 0.1 * rate})
+    assert len(model.optimizer.variables) > 8 and model.optimizer.groups == [1, 1, 0, 0]

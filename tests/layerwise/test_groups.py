@@ -168,8 +168,8 @@ HALF_FROZEN.layers[0].trainable = False
         ({"a": float("nan")}, None, r"`multipliers\['a'\]` must be a finite number >= 0"),
         ({"c": 0.1}, None, "Received: 'c', which matches none of a, b$"),
         ({"A": 0.1}, None, "Received: 'A', which matches none of a, b$"),
-        ({"*": 0.1, "a": 1}, None, "Received: 'a', whose weights all match earlier patterns: list"),
-        ({"*": 0}, None, "`multipliers` must be above 0 for one group of weights at least"),
+        ({"*": 0.1, "a": 1}, None, "Received: 'a', whose weights all match earlier patterns: put"),
+        ({"*": 0}, None, "`multipliers` must be above 0 for at least one group of weights"),
         (None, 0, "`decay` must be a finite number > 0 and <= 1. Received: decay=0"),
         (None, 2.6, "`decay` must be a finite number > 0 and <= 1. Received: decay=2.6"),
     ],
@@ -185,7 +185,7 @@ def test_bad_multipliers(multipliers, decay, says):
         ("a model", "`model` must be a Keras model. Received: model='a model'"),
         (Sequential([Dense(1)]), "`model` must be built, .*keras.Input.*Received: Sequential"),
         (Subclassed(), "`model` must be built, .* call the model on a batch first. Received: Subc"),
-        (HALF_FROZEN, "Received: 'a', whose weights are all frozen by `trainable = False`: leave"),
+        (HALF_FROZEN, "Received: 'a', whose weights are all frozen by `trainable = False`: drop"),
         (Sequential([Input((1,)), ReLU()]), "`model` must be one with trainable weights. Received"),
     ],
 )
@@ -225,13 +225,13 @@ def a_used_one():
         ),
         (
             lambda: discriminative(SGD(0.1), MODEL, {"a": 0.1}),
-            "`optimizer` must be one that is not made of others. .*Received: LayerwiseOptimizer",
+            "`optimizer` must not contain other optimizers. .*Received: LayerwiseOptimizer",
         ),
         (
             lambda: SGD(0.1, global_clipnorm=1.0),
-            "global_clipnorm.* Take clipnorm, .*Received: global_clipnorm=1.0",
+            "global_clipnorm.* Use clipnorm, .*Received: global_clipnorm=1.0",
         ),
-        (a_used_one, "`optimizer` must be a new one.*SGD.from_config.*that has made 1 steps"),
+        (a_used_one, "`optimizer` must be new.*SGD.from_config.*that has made 1 steps"),
     ],
 )
 def test_bad_optimizers(make, says):

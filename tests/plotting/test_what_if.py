@@ -10,9 +10,10 @@ from keras_lr.callbacks import (
     LossThreshold,
     ReduceLROnPlateau,
     ValidationDecay,
+    plot_what_if,
     replay,
 )
-from keras_lr.plotting import plot_replays, plot_what_if
+from keras_lr.plotting import plot_replays
 from keras_lr.schedules import LinearDecay
 
 nan = float("nan")
@@ -209,3 +210,8 @@ def test_no_replays_are_no_picture(ax):
         plot_replays([], [], ax)
     with pytest.raises(ValueError, match="`callbacks` must be one callback or more. Received"):
         plot_what_if([], LOSSES, ax)
+
+
+def test_the_former_place_says_where_it_is_now():
+    with pytest.raises(ImportError, match="Write `from keras_lr import plot_what_if`"):
+        from keras_lr.plotting import plot_what_if  # noqa: F401

@@ -1,4 +1,4 @@
-"""README and CONTRIBUTING: every code block runs, every public class has its row."""
+"""README and CONTRIBUTING: code blocks run, public classes have their rows, paths are there."""
 
 import inspect
 import pathlib
@@ -12,6 +12,7 @@ from keras_lr import callbacks, schedules
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def blocks(name):
@@ -64,9 +65,24 @@ def test_ci_finds_its_commands():
         assert "-m venv .venv" in line and "pip install" in line
 
 
-def section(title):
-    """The text under a heading of the README."""
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def section(title, text=README):
+    """The text under a heading of the README, or of another text."""
+    return text.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_map_has_every_room_and_only_what_there_is():
+    rows = [line for line in section("The map", CONTRIBUTING).splitlines() if line[:3] == "| `"]
+    rooms = {name for row in rows for name in re.findall(r"`([^`]*)`", row.split(" | ")[0])}
+    paths = [path for path in (ROOT / "keras_lr").iterdir() if path.name[:2] not in ("_v", "__")]
+    found = {path.name + "/" * path.is_dir() for path in paths} - {"py.typed", "__init__.py"}
+    assert rooms == found | {"__main__.py"}
+
+
+def test_every_answer_of_the_map_is_there():
+    rows = [line for line in section("The map", CONTRIBUTING).splitlines() if "? | `" in line]
+    assert len(rows) >= 10
+    for row in rows:
+        assert (ROOT / "keras_lr" / row.split("`")[-2]).exists(), row
 
 
 def test_files_and_headings_that_are_linked_exist():
