@@ -14,7 +14,7 @@ from keras_lr.callbacks.base import RateCallback
 from keras_lr.driving.messages import tell, verbosity
 from keras_lr.files import write_atomically
 from keras_lr.keras_private.fit_call import build_before_training, listed
-from keras_lr.keras_private.generators import get_generators, set_generators
+from keras_lr.keras_private.random_state import get_generators, set_generators
 from keras_lr.schedules.durations import Run
 
 _POINTER, _PREFIX = "keras_lr-backup.json", "keras_lr-backup-"

@@ -17,7 +17,7 @@ class Kept(NamedTuple):
     def now(cls, driver, model, directory, value, name):
         """Returns the present state."""
         bases = [rate.initial for rate in driver.rates]
-        return cls(Snapshot(model, with_optimizer=True, directory=directory), bases, value, name)
+        return cls(Snapshot(model, with_optimizer=True), bases, value, name)
 
     def restore(self, driver):
         """Goes back to this state; a rate that somebody else has raised since is not the base."""
