@@ -318,3 +318,10 @@ class Driver:
         if traced:
             # The compiled step still has our functions in it; the next use builds a plain one.
             model.train_function = None
+
+
+def end_interrupted_fit(model):
+    """Gives a model's optimizer back if a `fit` that was interrupted has left it driven."""
+    driver = vars(model).get(_PLACE)
+    if driver is not None:
+        driver.finish()
