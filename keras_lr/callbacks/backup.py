@@ -15,7 +15,7 @@ from keras_lr.driving.messages import tell, verbosity
 from keras_lr.files import write_atomically
 from keras_lr.keras_private.building import build_before_training
 from keras_lr.keras_private.fit_call import listed, set_first_epoch
-from keras_lr.keras_private.generators import get_generators, set_generators
+from keras_lr.keras_private.random_state import get_generators, set_generators
 from keras_lr.schedules.durations import Run
 
 _POINTER, _PREFIX = "keras_lr-backup.json", "keras_lr-backup-"

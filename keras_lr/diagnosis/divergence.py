@@ -1,14 +1,11 @@
-"""When a metric has exploded: far out of the band of its last good values."""
+"""What `RecoverFromDivergence` knows of a metric: its good values and their rates."""
 
-import math
 from statistics import median
 from typing import NamedTuple
 
-_RECENT = 5
-_SIGMA = 1.0484  # what the median of |x - y| is to be multiplied by, for a normal distribution
-_SHARE = 0.1
+from keras_lr.diagnosis import statistics
+
 _RAISED = 2.0
-_FIRST = 1000.0
 
 
 class RecoveryState(NamedTuple):
@@ -37,45 +34,21 @@ class RecoveryState(NamedTuple):
 
 
 def has_diverged(state, value, threshold, lower_is_better=True):
-    """Tells whether a value is NaN or infinite, or, unless `threshold` is None, has exploded.
+    """Tells whether a value has exploded, by `statistics.has_diverged`.
 
-    That is, it is worse than the median of the last 5 good values by more than
-
-    * `threshold` spreads. A spread is (n · s + |median|) / (n + 1), n the number of good values
-      that are known, s the median change from one to the next times 1.05, as which it estimates a
-      normal noise's standard deviation, whatever the trend. It is as if one more value had been
-      off by the median's size, lest a few values, or constant ones, make a narrow band;
-    * a tenth of what was gained, from the first value to the best; and all of that where the
-      rate is more than twice the median of those before, as after a restart.
-
-    The first value can only be compared with that of the first batch, `state.at_first`, one sample
-    perhaps: it may be worse by 1000 times that one's size. All is in differences, so that values
-    may be negative, and for the better none is too large. Where every value was 0 there is no
-    measure, and none is too bad.
+    All of the gain is allowed where the rate is more than twice the median of those before, as
+    after a restart.
 
     >>> state = RecoveryState()
     >>> for loss in [-1.0, -2.0, -2.5, -2.8, -3.0]:
     ...     state = state.with_good(loss, 0.1, lambda new, old: True, window=20)
-    >>> has_diverged(state, 2.0, 10.0), has_diverged(state, 8.0, 10.0)  # -2.5 + 10 · 0.77 = 5.2
+    >>> has_diverged(state, 2.0, 10.0), has_diverged(state, 8.0, 10.0)
     (False, True)
     """
-    if not math.isfinite(value):
-        return True
-    if threshold is None:
-        return False
-    start, allowed = _band(state, threshold)
-    rise = value - start if lower_is_better else start - value
-    return rise > allowed > 0
-
-
-def _band(state, threshold):
-    """Returns the value to compare with, and by how much another may be worse."""
-    good = state.good
-    if not good:
-        return state.at_first or 0.0, _FIRST * abs(state.at_first or 0.0)
-    middle = median(good[-_RECENT:])
-    changes = [abs(after - before) for before, after in zip(good, good[1:])] or [0.0]
-    spread = (len(good) * _SIGMA * median(changes) + abs(middle)) / (len(good) + 1)
-    is_raised = state.begun_at > _RAISED * median(state.rates)
-    gained = abs(state.first - state.best) * (1.0 if is_raised else _SHARE)
-    return middle, max(threshold * spread, gained)
+    known = {"at_first": state.at_first}
+    if state.good:
+        known["gained"] = abs(state.first - state.best)
+        known["excused"] = state.begun_at > _RAISED * median(state.rates)
+    return statistics.has_diverged(
+        value, state.good, threshold, lower_is_better=lower_is_better, **known
+    )

@@ -30,7 +30,6 @@ from keras_lr.keras_private.optimizers import (
     rate_as_written,
     rate_in_step,
     read,
-    set_batches_counted,
     strategy_of,
     updates_made,
 )
@@ -79,10 +78,6 @@ class DrivenOptimizer:
     def batches_counted(self):
         """Returns what Keras has counted so far: batches, also where they accumulate."""
         return batches_counted(self.optimizer)
-
-    def forget_last_batch(self):
-        """Takes one from the counter: Keras has counted a batch that did not exist."""
-        set_batches_counted(self.optimizer, self.batches_counted() - 1)
 
     def clock(self):
         """Returns the t of the schedules of this fit at the next update."""

@@ -138,8 +138,7 @@ class Driver:
         is_fit = FitCall.of(model) is not None
         self.batches_without_data = int(is_fit and self.batches.counts_a_batch_too_many(model))
         if self.batches_without_data and self._drives_something():
-            for driven in self.driven:
-                driven.forget_last_batch()
+            self.batches.take_back_what_was_no_batch(model)
             self.batches_without_data = 0
         self._check_length(epoch)
 

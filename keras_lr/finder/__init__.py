@@ -2,3 +2,5 @@
 
 from keras_lr.finder.result import RangeTest
 from keras_lr.finder.sweep import range_test
+
+__all__ = ["RangeTest", "range_test"]

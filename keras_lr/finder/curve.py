@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_lr.diagnosis.statistics import LEAST_FALL, fall_in_errors, rise_in_deviations
+from keras_lr.diagnosis.statistics import (
+    LEAST_FALL,
+    fall_in_errors,
+    rise_in_deviations,
+    smooth,
+)
 
 _FEWEST_POINTS = 10
 # A sweep that ended for a rise of so many standard deviations did not end for a stray loss: of
@@ -18,31 +23,6 @@ _LATEST = 4.0
 _WINDOW = 0.3
 # A loss within this part of its whole fall from the lowest has levelled off.
 LEVEL = 0.01
-
-
-class RunningMean:
-    """The bias-corrected exponential mean: `m ← β·m + (1 − β)·loss`, over `1 − βⁱ` after i."""
-
-    def __init__(self, beta):
-        self._beta, self._mean, self._weight = beta, 0.0, 0.0
-
-    def add(self, loss):
-        """Takes a loss and returns the mean."""
-        self._mean = self._beta * self._mean + (1.0 - self._beta) * loss
-        self._weight = self._beta * self._weight + (1.0 - self._beta)
-        return self._mean / self._weight
-
-
-def smooth(losses, beta):
-    """Returns the running means of the losses, the first of which is the first loss.
-
-    >>> smooth([2.0, 2.0, 2.0], 0.9).round(12).tolist()
-    [2.0, 2.0, 2.0]
-    >>> smooth([1.0, 2.0], 0.5).round(3).tolist()
-    [1.0, 1.667]
-    """
-    mean = RunningMean(beta)
-    return np.array([mean.add(loss) for loss in losses], dtype="float64")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +42,7 @@ class Curve:
 
     @functools.cached_property
     def smoothed(self):
+        """The running means of the losses, which lag by 1/(1 − β) updates."""
         return smooth(self.losses, self.beta)
 
     @functools.cached_property

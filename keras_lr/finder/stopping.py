@@ -1,12 +1,13 @@
-"""When a trial is over: asked after each update, with its loss."""
+"""Where a sweep ends."""
 
 import math
 import statistics
 
 import numpy as np
 
-from keras_lr.diagnosis.statistics import LEAST_FALL, fall_in_errors
-from keras_lr.finder.curve import LEVEL, RunningMean
+from keras_lr.diagnosis.statistics import LEAST_FALL, RunningMean, fall_in_errors
+from keras_lr.finder.curve import LEVEL
+from keras_lr.trials.stopping import AfterUpdates
 
 # A loss has diverged where it stands above its best by this many times what it had fallen,
 _RISE = 2.0
@@ -15,23 +16,6 @@ _LEAST_SCALE = 3.0
 # One of the first losses above the very first, which no update has touched, by so many times it, is
 # an explosion, as of a classifier at a rate of 50. Squared errors of single rows do so in 1.5 %.
 _EXPLOSION = 1e4
-# After so many losses in a row that are no numbers there will be no more.
-_NON_FINITE_IN_A_ROW = 5
-
-
-class AfterUpdates:
-    """Ends a trial after a number of updates, or where losses have ceased to be numbers."""
-
-    def __init__(self, most):
-        self.most, self.count, self.diverged = most, 0, False
-        self._non_finite = 0
-
-    def add(self, loss):
-        """Takes the loss of one more update; returns whether the trial is over."""
-        self.count += 1
-        self._non_finite = 0 if math.isfinite(loss) else self._non_finite + 1
-        self.diverged = self._non_finite >= _NON_FINITE_IN_A_ROW
-        return self.diverged or self.count >= self.most
 
 
 class AfterDivergence(AfterUpdates):

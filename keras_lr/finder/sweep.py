@@ -1,4 +1,6 @@
-"""`range_test`."""
+"""`range_test`: the sweep."""
+
+import functools
 
 import numpy as np
 
@@ -10,11 +12,9 @@ from keras_lr.finder.stopping import AfterDivergence
 from keras_lr.finder.verification import planned_schedule, verified
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import check_optimizer, leaves, replicas
-from keras_lr.schedules import Tabulated
 from keras_lr.trials import data
-from keras_lr.trials.progress import Progress
+from keras_lr.trials.progress import progress
 from keras_lr.trials.runs import Trials
-from keras_lr.trials.transaction import Transaction
 
 _COUNT = checks.Number(minimum=0, integer=True)
 _AT_LEAST_ONE = checks.Number(minimum=1, integer=True)
@@ -43,7 +43,7 @@ def range_test(
 ):
     """Trains for a moment at rising rates and reads off which rate to train with.
 
-    The rate of update i is `start · (end/start)^(i/(num_steps − 1))`, a function of the optimizer's
+    The rate of update i is `start · (end/start)^(i/(num_steps − 1))`, read by the optimizer's
     counter inside one compiled step. The loss is the batch's own, before its update, as
     `train_on_batch` returns it; with `after_update=True` that of the same batch after the update,
     as `evaluate` computes it; with `validation_data` (one batch: x and y, or x, y and weights)
@@ -69,7 +69,7 @@ def range_test(
             is their mean; their suggestions give `interval`.
         verify: short runs of `schedule` at rates around the suggestion, of which the best becomes
             the suggestion, the lowest of those that are as good. Costs `verify` · num_steps
-            updates, and a compilation for each run; 3 or 4 will do; figures are in the README.
+            updates; 3 or 4 will do; figures are in the README.
         schedule: the planned schedule, for `verify`; only its shape counts, stretched to
             num_steps updates. By default linear to zero.
         smoothing: β in [0, 1) of the bias-corrected exponential mean.
@@ -114,28 +114,23 @@ def range_test(
 
     head = max(3, num_steps // 10)
     rates = start * (end / start) ** (np.arange(2 * num_steps) / (num_steps - 1))
-    base = Tabulated(rates.tolist())
-    progress = Progress(verbose, base)
-    with Transaction(model, x) as transaction:
-        trials = Trials(
-            model, transaction, fit_data, after=after_update, validation_batch=validation_data
-        )
-        try:
-            curves = []
-            for repeat in range(repeats):
-                rule = AfterDivergence(num_steps, head, beta)
-                found = trials.run(base, rule, seed + repeat, progress.of(num_steps))
-                finite = np.isfinite(found[1])
-                updates, losses = (array[finite] for array in found)
-                momentum = momentum_of(model.optimizer)
-                curves.append(Curve(rates[updates], losses, head, beta, rule.diverged, momentum))
-            result = RangeTest.of(mean_curve(curves), curves)
-            if verify and result.suggestion is not None:
-                result = verified(
-                    result, trials, shape, verify, num_steps, seed + repeats, progress
-                )
-        finally:
-            trials.close()
+    measure = {"after": after_update, "validation_batch": validation_data}
+    with Trials(model, fit_data, len(rates), **measure) as trials:
+
+        def run(rates, rule, seed):
+            return trials.run(rates, rule, seed, progress(num_steps, rates, verbose))
+
+        curves = []
+        for repeat in range(repeats):
+            rule = AfterDivergence(num_steps, head, beta)
+            updates, losses = run(rates, rule, seed + repeat)
+            finite, momentum = np.isfinite(losses), momentum_of(model.optimizer)
+            seen = rates[updates[finite]], losses[finite]
+            curves.append(Curve(*seen, head, beta, rule.diverged, momentum))
+        result = RangeTest.of(mean_curve(curves), curves)
+        if verify and result.suggestion is not None:
+            at_rates = functools.partial(run, seed=seed + repeats)
+            result = verified(result, at_rates, shape, verify, num_steps)
     return result
 
 

@@ -6,9 +6,9 @@ import math
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.finder.stopping import AfterUpdates
 from keras_lr.schedules import LinearDecay, Stretch
 from keras_lr.schedules.coerce import as_schedule
+from keras_lr.trials.stopping import AfterUpdates
 
 # The plateau of good rates is about two octaves wide: further apart, one might be missed.
 _FACTOR = 3.0
@@ -78,14 +78,17 @@ def lowest_of_the_best(scores, initial):
     return min(rate for rate, score in scores.items() if score <= limit)
 
 
-def verified(result, trials, shape, runs, num_steps, seed, progress):
-    """Returns `result` with the best rate of `runs` runs as its suggestion, and the evidence."""
-    scores = {}
+def verified(result, run, shape, runs, num_steps):
+    """Returns `result` with the best rate of some runs as its suggestion, and the evidence.
+
+    `run(rates, rule)` trains at these rates until the rule ends it, and returns updates and losses:
+    `runs` times over `num_steps` updates, at the rates of `shape`, whose peak is 1, times one rate.
+    """
+    scores, rates = {}, shape.rates(num_steps)
     for _ in range(runs):
         rate = next_rate(result.suggestion, scores)
-        base = shape * rate
         rule = AfterUpdates(num_steps)
-        _, losses = trials.run(base, rule, seed, progress.of(num_steps, base))
+        _, losses = run(rates * rate, rule)
         scores[rate] = _score(losses, rule.diverged)
     # All runs see the same batches in one order: what is chance in them is common to them.
     chosen = lowest_of_the_best(scores, initial=losses[0])

@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_lr.keras_private.optimizers import batches_counted, leaves, set_batches_counted
+
 
 class BatchCounter:
     """Which batch began last, and how many have ended, since the epoch began.
@@ -46,3 +48,9 @@ class BatchCounter:
         """
         by_one = keras.config.backend() == "tensorflow" and model.steps_per_execution == 1
         return by_one and self.last_had_no_data
+
+    def take_back_what_was_no_batch(self, model):
+        """Puts the counters of a model's optimizers right after an epoch of `fit`."""
+        if self.counts_a_batch_too_many(model):
+            for optimizer in leaves(model.optimizer):
+                set_batches_counted(optimizer, batches_counted(optimizer) - 1)

@@ -1,10 +1,11 @@
-"""The random numbers of everybody: seeded for a trial, and put back bit for bit."""
+"""The states of random generators: seeded, copied, and put back in memory or from JSON."""
 
 import random
 import sys
 
 import keras
 import numpy as np
+from keras import ops
 
 
 class Randomness:
@@ -26,7 +27,8 @@ class Randomness:
     """
 
     def __init__(self, data=None):
-        self._restorers = [_python(), _numpy(), _keras(), *_torch(data), *_tensorflow()]
+        self._shared = _shared_states()
+        self._restorers = [_keras(), *_torch(data), *_tensorflow()]
 
     def seed(self, seed):
         """Begins every generator anew from `seed`, but not those that belong to a model."""
@@ -42,18 +44,60 @@ class Randomness:
 
     def restore(self):
         """Puts every generator back to where it was."""
+        _set_shared_states(self._shared)
         for restore in self._restorers:
             restore()
 
 
-def _python():
-    state = random.getstate()
-    return lambda: random.setstate(state)
+def get_generators(model):
+    """Returns the states of a model's seed generators, of Python, NumPy and PyTorch, as JSON.
+
+    >>> import keras
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dropout(0.5)])
+    >>> states = get_generators(model)
+    >>> drawn = np.random.rand()
+    >>> set_generators(model, states)
+    >>> np.random.rand() == drawn
+    True
+    """
+    seeds = [ops.convert_to_numpy(state.value).tolist() for state in _seeds(model)]
+    return {"model": seeds, **_shared_states()}
 
 
-def _numpy():
-    state = np.random.get_state()
-    return lambda: np.random.set_state(state)
+def set_generators(model, states):
+    """Puts every generator where it was; those of a package not loaded now are left alone."""
+    seeds = _seeds(model)
+    if len(seeds) != len(states["model"]):
+        raise ValueError(f"{len(states['model'])} seed generators then, {len(seeds)} now")
+    for state, value in zip(seeds, states["model"]):
+        state.assign(np.array(value, dtype=state.dtype))
+    _set_shared_states(states)
+
+
+def _seeds(model):
+    # Keras counts them among the variables, and saves them with no weights.
+    saved = {id(variable) for variable in model.weights}
+    return [variable for variable in model.variables if id(variable) not in saved]
+
+
+def _shared_states():
+    """Returns the states of the generators that a process has one of, as JSON takes them."""
+    version, words, gauss = random.getstate()
+    name, keys, *rest = np.random.get_state()
+    states = {"python": [version, list(words), gauss], "numpy": [name, keys.tolist(), *rest]}
+    if "torch" in sys.modules:
+        # Keras' PyTorch trainer shuffles with the global one.
+        states["torch"] = sys.modules["torch"].get_rng_state().tolist()
+    return states
+
+
+def _set_shared_states(states):
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words), gauss))
+    np.random.set_state(tuple(states["numpy"]))
+    if "torch" in states and "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        torch.set_rng_state(torch.tensor(states["torch"], dtype=torch.uint8))
 
 
 def _keras():
@@ -76,8 +120,6 @@ def _torch(data):
     if "torch" not in sys.modules:
         return
     torch = sys.modules["torch"]
-    state = torch.get_rng_state()
-    yield lambda: torch.set_rng_state(state)
     if torch.cuda.is_initialized():
         states = torch.cuda.get_rng_state_all()
         yield lambda: torch.cuda.set_rng_state_all(states)

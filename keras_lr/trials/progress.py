@@ -1,25 +1,20 @@
-"""The progress bar of a range test."""
+"""The progress bar of a run."""
 
 import keras
 
 
-class Progress:
-    """Keras' own bar, one for each run, with the rate and the loss of the last update."""
+def progress(planned, rates, verbose):
+    """Returns what a run calls after each update with its number, its loss and whether it ends.
 
-    def __init__(self, verbose, rates):
-        self._verbose, self._rates = verbose, rates
+    Keras' own bar for `planned` updates, with rate and loss of the last one; None for verbose=0.
+    """
+    if not verbose:
+        return None
+    bar = keras.utils.Progbar(planned, stateful_metrics=["learning_rate", "loss"], verbose=verbose)
 
-    def of(self, planned, rates=None):
-        """Returns what a run calls after each update with its number, its loss and if it ends."""
-        if not self._verbose:
-            return None
-        rates = self._rates if rates is None else rates
-        stateful = ["learning_rate", "loss"]
-        bar = keras.utils.Progbar(planned, stateful_metrics=stateful, verbose=self._verbose)
+    def show(update, loss, over):
+        bar.target = max(planned, update + 1)
+        values = [("learning_rate", float(rates[min(update, len(rates) - 1)])), ("loss", loss)]
+        bar.update(update + 1, values=values, finalize=over)
 
-        def show(update, loss, over):
-            bar.target = max(planned, update + 1)
-            values = [("learning_rate", float(rates.rates([update])[0])), ("loss", loss)]
-            bar.update(update + 1, values=values, finalize=over)
-
-        return show
+    return show

@@ -39,7 +39,6 @@ from keras_lr.finder.result import RangeTest
 from keras_lr.finder.rules import suggestions
 from keras_lr.finder.sweep import momentum_of
 from keras_lr.finder.verification import planned_schedule, verified
-from keras_lr.trials.progress import Progress
 
 _WORST = 10.0
 SUGGESTED = "suggestion"
@@ -87,9 +86,9 @@ class Measured:
         names = [name for name in ("constant", "stable") if name in self._arrays]
         return bool(names) and all(np.isfinite(self._arrays[n]).any() for n in names)
 
-    def run(self, base, rule, seed, progress):
-        """Stands in for `Trials`: the short run at the nearest rate that was measured."""
-        peak = math.log(base.rates([0])[0])
+    def run(self, rates, rule):
+        """Stands in for a trial: the short run at the nearest rate that was measured."""
+        peak = math.log(rates[0])
         nearest = int(np.argmin(np.abs(np.log(self._arrays["short_rates"]) - peak)))
         losses = self._arrays["short"][nearest]
         rule.diverged = not np.all(np.isfinite(losses))
@@ -106,9 +105,7 @@ class Measured:
             rates["√(minimum · valley)"] = None if None in pair else math.sqrt(pair[0] * pair[1])
             rates["Adam 1e-3, SGD 1e-2"] = _FIXED.get(self.cell.optimizer, 1e-3)
             for runs in (2, 3, 4):
-                checked = one.suggestion and verified(
-                    one, self, shape, runs, STEPS, 0, Progress(0, shape)
-                )
+                checked = one.suggestion and verified(one, self.run, shape, runs, STEPS)
                 rates[f"{SUGGESTED}, verify={runs}"] = checked and checked.suggestion
             for name, rate in rates.items():
                 found.setdefault(name, []).append(self.regret(rate))

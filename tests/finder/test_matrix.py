@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from support.range_tests import KINDS, X, Y, assert_same, attributes, state
 
-from keras_lr.finder import range_test
-from keras_lr.trials import progress
+from keras_lr.finder import range_test, sweep
 
 WEIGHTS = np.linspace(0.5, 1.5, len(X)).astype("float32")
 MORE = {
@@ -56,8 +55,8 @@ def test_everything_is_as_before(kind, monkeypatch):
     model.train_on_batch(first["x"], first["y"])
     before, held = state(model), attributes(model)
     # A quarter of the data: a last batch of another size would be one more compilation.
-    sweep = {"batch_size": len(X) // 4, "num_steps": 10, "verbose": 0}
-    assert len(range_test(model, **sweep, **given).losses) >= 5
+    options = {"batch_size": len(X) // 4, "num_steps": 10, "verbose": 0}
+    assert len(range_test(model, **options, **given).losses) >= 5
     assert_same(before, state(model))
     at = int(np.random.default_rng(len(kind)).integers(1, 8))
 
@@ -65,8 +64,8 @@ def test_everything_is_as_before(kind, monkeypatch):
         if update == at:
             raise Interrupted
 
-    monkeypatch.setattr(progress.Progress, "of", lambda *arguments: raising)
+    monkeypatch.setattr(sweep, "progress", lambda *arguments: raising)
     with pytest.raises(Interrupted, match="^$"):
-        range_test(model, **sweep, **data(kind))
+        range_test(model, **options, **data(kind))
     assert_same(before, state(model))
     assert held == attributes(model)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from support.sweeps import quadratic
 
-from keras_lr.finder.curve import Curve, smooth
+from keras_lr.diagnosis.statistics import smooth
+from keras_lr.finder.curve import Curve
 from keras_lr.finder.result import RangeTest
-from keras_lr.finder.rules import NAMES, fallen, suggestions
-from keras_lr.finder.rules.subsequence import valley
+from keras_lr.finder.rules import NAMES, fallen, suggestions, valley
 from keras_lr.finder.stopping import AfterDivergence
 
 

@@ -11,7 +11,6 @@ from keras_lr.finder.verification import (
     planned_schedule,
     verified,
 )
-from keras_lr.trials.progress import Progress
 
 
 def test_the_search_of_rates_finds_the_best_of_a_parabola():
@@ -31,19 +30,17 @@ def test_the_search_goes_down_from_rates_that_diverge():
     assert min(scores) < 0.05
 
 
-class ScriptedTrials:
+def scripted(best, breaks_at=np.inf):
     """Runs whose loss has its lowest at `best`, all with the same noise, as the same batches do."""
 
-    def __init__(self, best, breaks_at=np.inf):
-        self.best, self.breaks_at = best, breaks_at
-
-    def run(self, base, rule, seed, progress):
-        rate = base.rates([0])[0]
-        noise = np.random.default_rng(seed).normal(size=50)
-        losses = 2.0 + 0.1 * np.log(rate / self.best) ** 2 + noise
+    def run(rates, rule):
+        noise = np.random.default_rng(0).normal(size=50)
+        losses = 2.0 + 0.1 * np.log(rates[0] / best) ** 2 + noise
         losses[0] = 5.0
-        losses[20:] += np.inf if rate >= self.breaks_at else 0.0
+        losses[20:] += np.inf if rates[0] >= breaks_at else 0.0
         return np.arange(50), losses
+
+    return run
 
 
 @pytest.mark.parametrize("best, chosen", [(1.0, 1.0), (3.0, 3.0), (1 / 3, 1 / 3), (30.0, 9.0)])
@@ -51,8 +48,8 @@ def test_verification_takes_the_best_run_below_the_noise_of_single_batches(best,
     curve = quadratic(1.0)
     found = RangeTest.of(curve, [curve])
     shape = planned_schedule(None, 50)
-    trials = ScriptedTrials(best * found.suggestion)
-    told = verified(found, trials, shape, 3, 50, 0, Progress(0, shape))
+    run = scripted(best * found.suggestion)
+    told = verified(found, run, shape, 3, 50)
     assert told.suggestion == pytest.approx(chosen * found.suggestion)
     assert len(told.evidence) == 3 and told.suggestions == found.suggestions
 
@@ -61,8 +58,8 @@ def test_verification_takes_the_lower_of_two_rates_that_are_as_good():
     curve = quadratic(1.0)
     found, shape = RangeTest.of(curve, [curve]), planned_schedule(None, 50)
     # Between the first rate and three times it, a little nearer to the higher one.
-    trials = ScriptedTrials(1.8 * found.suggestion)
-    told = verified(found, trials, shape, 2, 50, 0, Progress(0, shape))
+    run = scripted(1.8 * found.suggestion)
+    told = verified(found, run, shape, 2, 50)
     scores = dict(told.evidence)
     assert min(scores, key=scores.get) == pytest.approx(3 * found.suggestion)
     assert told.suggestion == pytest.approx(found.suggestion)
@@ -76,6 +73,6 @@ def test_of_runs_that_did_not_fall_the_best_is_taken(initial):
 def test_verification_of_runs_that_all_break_has_no_suggestion():
     curve = quadratic(1.0)
     found, shape = RangeTest.of(curve, [curve]), planned_schedule(None, 50)
-    trials = ScriptedTrials(1.0, breaks_at=0.0)
-    told = verified(found, trials, shape, 2, 50, 0, Progress(0, shape))
+    run = scripted(1.0, breaks_at=0.0)
+    told = verified(found, run, shape, 2, 50)
     assert told.suggestion is None and told.evidence[0][1] == np.inf

@@ -1,4 +1,4 @@
-"""What a training step reports: the batch's own loss, and which update it belongs to.
+"""What the step of a trial reports: the batch's own loss, and which update it belongs to.
 
 Keras logs the mean since the epoch began. Here every step begins with fresh metrics, inside the
 compiled step itself, so that the log is what `train_on_batch` would return and the host does
@@ -12,11 +12,12 @@ from keras import ops
 LOSS, UPDATE = "loss", "update"
 
 
-class Probe:
+class ReportingStep:
     """A model's training step that reports `{"loss": …, "update": …}`.
 
-    `after` is the loss of the same batch after the update, as `evaluate` computes it;
-    `validation_batch` (x, y or x, y, weights) that of this batch instead, after the update too.
+    `counter()` returns, inside the step, the number of the update. The loss is that of the batch
+    before the update, or with `after` as `evaluate` computes it after the update; with a
+    `validation_batch` (x, y or x, y, weights) it is that of this batch, after the update too.
     """
 
     def __init__(self, model, counter, after=False, validation_batch=None):
@@ -26,17 +27,12 @@ class Probe:
         self._validation_batch = validation_batch
         if validation_batch is not None:
             self._validation_batch = keras.tree.map_structure(_tensor, tuple(validation_batch))
-        self.before_first_step = None
 
-    def step(self, *args):
+    def take(self, *args):
         """Takes the place of `model.train_step`."""
         return self._pure(*args) if keras.config.backend() == "jax" else self._stateful(*args)
 
     def _stateful(self, data):
-        if self.before_first_step is not None:
-            # Where Keras builds while it traces, only here the shapes of the data are known.
-            build, self.before_first_step = self.before_first_step, None
-            build(data)
         update = self._counter()
         self._model.reset_metrics()
         logs = self._train_step(data)
