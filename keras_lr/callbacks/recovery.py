@@ -1,55 +1,82 @@
 """`RecoverFromDivergence`: back to the last good state at a lower rate, instead of NaN."""
 
 import math
+from statistics import median
+from typing import NamedTuple
 
 from keras_lr import checks
 from keras_lr.callbacks.controller import ProgressController
 from keras_lr.callbacks.scheduled import interval
-from keras_lr.diagnosis.divergence import RecoveryState, has_diverged
+from keras_lr.diagnosis import statistics
 from keras_lr.driving.good_states import Checkpoint, GoodStates, Stretch
 from keras_lr.keras_private.building import build_before_training
+
+# After a rate above so many times the median of those before, a rise is excused: see `update`.
+_RAISED = 2.0
+
+
+class RecoveryState(NamedTuple):
+    """The first batch's value, the first good one, the best, the last and their rates."""
+
+    factor: float = 1.0
+    rate: float | None = None
+    at_first: float | None = None
+    first: float | None = None
+    best: float | None = None
+    good: tuple = ()
+    rates: tuple = ()
+    begun_at: float | None = None
+    divergences: int = 0
+
+    def with_good(self, value, rate, is_better, window):
+        """Returns the state after a good value; the next one is trained for at `rate`."""
+        begun_at = rate if self.begun_at is None else self.begun_at
+        return self._replace(
+            first=value if self.first is None else self.first,
+            best=value if is_better(value, self.best) else self.best,
+            good=(*self.good, value)[-window:],
+            rates=(*self.rates, begun_at)[-window:],
+            begun_at=rate,
+        )
 
 
 class RecoverFromDivergence(ProgressController):
     """Goes back to the last good state when training diverges, and on at `factor` × the rate.
 
-    Back go, bit for bit, all weights, BatchNorm's statistics included, and the optimizer's slots
-    and iterations, so that schedules go back in time; the other metric callbacks of ours, as if
-    they had not seen the epoch; and a rate that somebody else has raised since. Keras cannot repeat
-    an epoch: the run goes on with the next, with so many good updates less. Random numbers go on.
+    What goes back, bit for bit: all weights, BatchNorm's statistics included; the optimizer's slots
+    and iterations, so that schedules go back in time; our other metric callbacks, as if they had
+    not seen the epoch; and a rate that somebody else has raised since. Keras cannot repeat an
+    epoch: the run goes on with the next one, and makes that many good updates less. Random numbers
+    go on.
 
-    Training has diverged when `monitor` is NaN or infinite at the end of an epoch; or has exploded,
-    `threshold` spreads beyond the median of its last good values (of which `window` are remembered;
-    the whole rule is in `divergence.has_diverged`, None leaves explosions alone); or when a weight
-    or a slot has become NaN or infinite, though the loss does not show it. Of 100-epoch curves
-    that had no divergence, with restarts and overfitting among them, the default took none of 5,000
-    with normal noise up to 20 % for one, 0.2 to 0.9 % of those with heavier tails, and 6 % where
-    every epoch's noise was log-normal of 0.5. Of jumps to ten times the recent level it found 97 to
-    100 %, a tenth to a quarter less after restarts, and none under a tenth of what was gained.
+    Training has diverged when `monitor` is NaN or infinite at the end of an epoch; when it has
+    exploded, that is, is `threshold` spreads beyond the median of its last good values (of which
+    `window` are remembered; the rule is in `diagnosis.statistics.has_diverged`; None leaves
+    explosions alone); or when a weight or a slot is NaN or infinite, though the loss does not show
+    it.
 
-    An epoch's loss lacks its last update. So the state after an epoch is in doubt until the next
-    one's first batch has gone well; if it has not, the state before that epoch is gone back to. Of
-    a fit's very last update only NaN and infinity are seen. Nor is it a cure for a rate that was
-    too high from the start: a network that dies, at the loss of a constant guess, is not far out.
+    The loss of an epoch does not show its last update. So the state after an epoch is in doubt
+    until the next epoch's first batch has gone well. If it has not, training goes back to the state
+    before that epoch. Of the very last update of a fit only NaN and infinity are seen. This is no
+    cure for a rate that was too high from the start: a network that dies, at the loss of a constant
+    guess, is not far out.
 
     `every=n` looks after every n batches, across epochs, at the mean loss of just these, and goes
-    on in the midst of the epoch, whose logs are then of the batches since. For epochs so long
-    that one is much to lose. What is left over at the very end must be finite, no more.
+    on in the middle of the epoch, whose logs are then of the batches since. It is for epochs so
+    long that one is much to lose. What is left over at the very end must be finite, no more.
 
-    Costs: per look 3 to 12 ms, in which the loss is read once or twice and the device waited for,
-    and a copy of weights and slots in host memory, 3 to 25 ms of CPU per million weights under
-    Adam; nothing per batch. Two or three copies are held: of the last look, of the best, and of the
-    one before while the last is in doubt. With `directory` they are files there (8 to 32 ms),
-    written a variable at a time and deleted at the end; a killed process leaves them behind. On JAX
-    a recovery on a schedule compiles the step anew.
+    Costs: each look reads the loss once or twice, waits for the device (3 to 12 ms), and copies
+    weights and slots to host memory (3 to 25 ms of CPU per million weights under Adam); a batch
+    costs nothing. Two or three copies are held. On JAX a recovery on a schedule compiles the step
+    anew.
 
     `max_recoveries` is the budget of a fit. After it the next divergence is a `RuntimeError` that
-    tells all of them and leaves the best state in the model. `recoveries` counts; a recorder's
-    events and, unless `verbose` is 0, the screen tell when and why. List savers, which else save
-    what has diverged, and `SwapEMAWeights` after this callback. `TerminateOnNaN` still ends the
-    training, with the last good state in the model. `on_train_end="restore_initial"` undoes the
-    cuts. `state_path`: see `StatefulCallback`; a run that goes on after a stop can go back to where
-    it went on, not before.
+    lists all of them and leaves the best state in the model. `recoveries` counts; a recorder's
+    events and, unless `verbose` is 0, the screen say when and why. List savers after this callback,
+    or they save what has diverged; `SwapEMAWeights` too. `TerminateOnNaN` still ends the training,
+    with the last good state in the model. `on_train_end="restore_initial"` undoes the cuts.
+    `state_path`: see `StatefulCallback`; a run that goes on after a stop can go back to where it
+    went on, not before.
 
     >>> from keras_lr.callbacks import RecoverFromDivergence
     >>> rule = RecoverFromDivergence(mode="min")
@@ -120,8 +147,17 @@ class RecoverFromDivergence(ProgressController):
         return state._replace(factor=state.factor * self.factor, begun_at=rate * self.factor)
 
     def has_diverged(self, state, value):
-        """Tells whether a value is not finite, or has exploded (see `divergence.has_diverged`)."""
-        return has_diverged(state, value, self.threshold, self.lower_is_better)
+        """Tells whether a value is not finite, or has exploded."""
+        return statistics.has_diverged(
+            value,
+            state.good,
+            self.threshold,
+            lower_is_better=self.lower_is_better,
+            at_first=state.at_first,
+            gained=abs(state.first - state.best) if state.good else 0.0,
+            # As after a restart.
+            excused=bool(state.good) and state.begun_at > _RAISED * median(state.rates),
+        )
 
     def explain(self, before, after, value):
         symptom = self._symptom or f"{self.monitor} = {value:.4g}"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_lr import callbacks
-from keras_lr.diagnosis.divergence import RecoveryState
+from keras_lr.callbacks.recovery import RecoveryState
 
 nan, inf = float("nan"), float("inf")
 
@@ -152,7 +152,6 @@ BAD = {
     "threshold": (0, "`threshold` must be a finite number > 0. Received: threshold=0"),
     "window": (0, "`window` must be an integer >= 1"),
     "every": ("batch", "`every` must be an integer >= 1. Received: every='batch'"),
-    "directory": (3, "`directory` must be a path. Received: directory=3"),
     "mode": ("lower", "`mode` must be one of 'auto', 'min', 'max'"),
     "monitor": (3, "`monitor` must be a string"),
 }
