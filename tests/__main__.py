@@ -33,10 +33,9 @@ def jobs(chosen, rest, options):
         return [(name, name, [*tier, *options]) for name in chosen]
     tier = "rest and not notebook" if rest else "not rest"
     found = [(name, name, ["-m", tier]) for name in chosen]
-    if rest and DEFAULT in chosen:
-        # They take as long as a back end.
-        found.insert(0, ("notebooks", DEFAULT, ["-m", "notebook", "tests/project/test_notebooks.py"]))
-    return found
+    # They take as long as a back end.
+    notebooks = ("notebooks", DEFAULT, ["-m", "notebook", "tests/project/test_notebooks.py"])
+    return [notebooks, *found] if rest and DEFAULT in chosen else found
 
 
 def run(label, backend, options, mark=""):

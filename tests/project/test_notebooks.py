@@ -96,7 +96,7 @@ def test_what_native_libraries_say_is_not_written_back_and_warnings_are():
 
 @rest
 @pytest.mark.notebook
-@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="the default is what readers get")
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="is for the default back end")
 @every_notebook
 def test_it_runs(path):
     # Raises with the cell and its traceback where a cell fails, an assertion of its prose too.

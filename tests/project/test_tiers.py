@@ -1,4 +1,4 @@
-"""The quick tier has each case, kind, mode, schedule and callback; the rest has what it left out."""
+"""The quick tier has each case, kind, mode, schedule and callback; the rest what it left out."""
 
 import inspect
 import types

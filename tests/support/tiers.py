@@ -6,6 +6,7 @@ one what does not depend on the back end.
 """
 
 import importlib.util
+import itertools
 import pathlib
 
 import keras
@@ -56,6 +57,12 @@ def cells(full, quick):
 
 def _marked(row):
     return pytest.param(*row if isinstance(row, tuple) else (row,), marks=rest)
+
+
+def matrix(*columns):
+    """Returns the rows of all combinations, of which the diagonal is quick."""
+    columns = [list(column) for column in columns]
+    return cells(itertools.product(*columns), diagonal(*columns))
 
 
 def diagonal(*columns):
