@@ -28,6 +28,7 @@ HOST_ONLY = {
     "tests/plotting/test_marks.py",
     "tests/plotting/test_schedules.py",
     "tests/project/test_gallery.py",
+    "tests/project/test_import.py",
     "tests/project/test_notebooks.py",
     "tests/test_checks.py",
     "tests/test_files.py",
