@@ -87,7 +87,7 @@ def short_sweep(model, x=X, y=Y, **options):
     return range_test(model, x, y, **{"verbose": 0, "num_steps": 12, "batch_size": 8, **options})
 
 
-@pytest.mark.parametrize("name", cells(optimizers(), ["schedule", "loss scale"]))
+@pytest.mark.parametrize("name", cells(optimizers(), quick=["schedule", "loss scale"]))
 def test_a_trained_model_is_as_before(name):
     model = network(optimizers()[name]())
     model.fit(X, Y, batch_size=8, verbose=0)
@@ -99,7 +99,11 @@ def test_a_trained_model_is_as_before(name):
 
 
 @pytest.mark.parametrize(
-    "name, inputs", [("adam", True), ("adam", False), ("schedule", False), ("average", True)]
+    "name, inputs",
+    cells(
+        [("adam", True), ("adam", False), ("schedule", False), ("average", True)],
+        quick=[("schedule", False)],
+    ),
 )
 def test_fit_after_a_range_test_is_fit_alone(name, inputs):
     alone = network(optimizers()[name](), inputs)
