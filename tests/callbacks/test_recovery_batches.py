@@ -15,12 +15,14 @@ from support.small_network import (
     state_of,
     train,
 )
+from support.tiers import matrix
 
 from keras_lr import callbacks, schedules
 
 
-@pytest.mark.parametrize("rate", [0.125, schedules.LinearDecay(0.125, 20)])
-@pytest.mark.parametrize("recorder_first", [True, False])
+@pytest.mark.parametrize(
+    ("rate", "recorder_first"), matrix([0.125, schedules.LinearDecay(0.125, 20)], [True, False])
+)
 def test_the_rest_of_the_epoch_goes_on_from_the_last_look(rate, recorder_first):
     model, rule, recorder = network(adam(rate)), recovery(every=2), callbacks.LearningRateRecorder()
     ours = [recorder, rule] if recorder_first else [rule, recorder]

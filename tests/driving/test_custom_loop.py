@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import matrix
 
 from keras_lr import callbacks, schedules
 
@@ -33,8 +34,7 @@ def loop(model, *steps):
             callback.step(value if hasattr(callback, "monitor") else None)
 
 
-@pytest.mark.parametrize("own", OWN)
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("rule", "own"), matrix(RULES, OWN))
 def test_a_loop_has_the_rates_of_fit(rule, own):
     expected = build(own)
     feed = unit_gradient.Feed(VALUES, "m")
