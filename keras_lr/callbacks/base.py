@@ -37,6 +37,8 @@ class RateCallback(keras.callbacks.Callback):
     """
 
     driver = None
+    # The one that was named; None is the model's.
+    optimizer = None
     schedule = None
     state_file = None
     lower_limit = None
@@ -77,6 +79,15 @@ class RateCallback(keras.callbacks.Callback):
     def contribution(self):
         """What this callback has a say in, as things stand."""
         return Contribution()
+
+    def contribution_to(self, run):
+        """What it has a say in for an optimizer whose run is this long, in updates."""
+        return self.contribution
+
+    @property
+    def drives_or_records(self):
+        """Tells whether an optimizer is needed for it."""
+        return self.follows_metrics or self.writes_rate or self.schedule is not None
 
     def install(self, driven):
         """Puts what is driven beside the rate into an optimizer; returns whether anything was."""
@@ -191,6 +202,13 @@ class StepCallback(RateCallback):
             if self.sets_base
             else Contribution(None, self.schedule)
         )
+
+    def contribution_to(self, run):
+        if run == self.driver.run or self.schedule is None:
+            return self.contribution
+        # Of an optimizer that accumulates over other numbers of batches.
+        schedule = self.build(run)
+        return Contribution(schedule) if self.sets_base else Contribution(factor=schedule)
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)

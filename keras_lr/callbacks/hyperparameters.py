@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from keras import ops
 
 from keras_lr import checks
 from keras_lr.callbacks.base import StepCallback
@@ -71,8 +70,7 @@ class HyperparameterSchedule(StepCallback):
         optimizer = driven.optimizer
 
         def value():
-            clock = ops.subtract(optimizer.iterations, driven.offset)
-            return self.replacement(optimizer, self.schedule(clock))
+            return self.replacement(optimizer, self.schedule(driven.clock_in_step()))
 
         names = self.attributes(optimizer)
         hyperparameters.hold_in_step(self._overrides, optimizer, self.method, names, value)

@@ -47,8 +47,10 @@ class DrivenOptimizer:
     Their t is `first_update` at the first update of the fit.
     """
 
-    def __init__(self, optimizer, first_update=0):
+    def __init__(self, optimizer, first_update=0, number=None):
         self.optimizer = optimizer
+        # Updates are numbered on where another optimizer has left off.
+        self._shift = 0 if number is None else number - updates_made(optimizer)
         self.name = optimizer.name
         self.own = own_rate(optimizer)
         self.multiplier = multiplier_of(optimizer)
@@ -69,7 +71,7 @@ class DrivenOptimizer:
 
     def updates_done(self, without_last=0):
         """Returns how many updates there were, in all fits, not counting the last few batches."""
-        return updates_made(self.optimizer, without_last)
+        return updates_made(self.optimizer, without_last) + self._shift
 
     def updates_made(self):
         """Returns the number of updates made in this fit."""
@@ -121,7 +123,7 @@ class DrivenOptimizer:
         """Returns the rate; runs inside the training step, once per update or once per trace."""
         dial = None if self._uses_variable else self._dial
         if self.base is not None:
-            rate = self.base(self._clock_in_step())
+            rate = self.base(self.clock_in_step())
         elif dial is not None:
             rate = self.own(counter_in_step(self.optimizer))
         else:
@@ -129,11 +131,12 @@ class DrivenOptimizer:
         if dial is not None:
             rate = ops.add(ops.multiply(rate, dial.scale), dial.level)
         for factor in self.factors:
-            rate = ops.multiply(rate, factor(self._clock_in_step()))
+            rate = ops.multiply(rate, factor(self.clock_in_step()))
         return rate
 
-    def _clock_in_step(self):
-        return ops.subtract(self.optimizer.iterations, self.offset)
+    def clock_in_step(self):
+        """Returns the t of the fit's schedules, inside a training step."""
+        return ops.subtract(self.optimizer.iterations, self.offset - self._shift)
 
     def set(self, scale, level):
         """Applies `scale · base + level` from the next update on; returns whether to rebuild."""
@@ -209,7 +212,7 @@ class DrivenOptimizer:
         if self.base is not None:
             return self._on_clock(self.base)
         own = None if self.initial is not None else as_schedule("learning_rate", self.own)
-        return lambda updates: own.rates(batch_of_update(self.optimizer, updates))
+        return lambda updates: own.rates(batch_of_update(self.optimizer, updates - self._shift))
 
     def _on_clock(self, schedule):
         return lambda updates: schedule.rates(updates - self.offset)

@@ -19,10 +19,32 @@ def leaves(optimizer):
     >>> leaves(keras.optimizers.LossScaleOptimizer(sgd)) == [sgd]
     True
     """
-    inner = getattr(optimizer, "inner_optimizer", None)
-    if inner is not None:
-        return leaves(inner)
-    return list(getattr(optimizer, "optimizers", [optimizer]))
+    inside = getattr(optimizer, "optimizers", None)
+    if inside is None:
+        # A loss scale, or a stranger's wrapper, such as Lookahead: the one inside updates.
+        inside = [v for v in vars(optimizer).values() if isinstance(v, keras.optimizers.Optimizer)]
+        inside = inside or None
+    return [optimizer] if inside is None else [leaf for each in inside for leaf in leaves(each)]
+
+
+def optimizers_of(model):
+    """Returns the optimizers among the attributes of a model by name, but not `optimizer` itself.
+
+    As in a model with a `train_step` of its own, which uses several: those of a list or a
+    dictionary have its name with the index or key.
+    """
+    found = {}
+    for name, value in vars(model).items():
+        parts = {name: value}
+        if isinstance(value, dict):
+            parts = {f"{name}[{key!r}]": part for key, part in value.items()}
+        elif isinstance(value, (list, tuple)):
+            parts = {f"{name}[{i}]": part for i, part in enumerate(value)}
+        for place, part in parts.items():
+            is_optimizer = isinstance(part, keras.optimizers.Optimizer)
+            if is_optimizer and part is not model.optimizer:
+                found[place] = part
+    return found
 
 
 # The rate
@@ -126,9 +148,9 @@ def may_skip_updates(optimizer):
 # Whether it can be driven
 
 
-def check_optimizer(model):
-    """Raises unless every rate of a model can be driven."""
-    optimizer = getattr(model, "optimizer", None)
+def check_optimizer(model, optimizer=None):
+    """Raises unless every rate of a model's optimizer, or of another one, can be driven."""
+    optimizer = optimizer or getattr(model, "optimizer", None)
     if optimizer is None:
         raise ValueError("The model must be compiled first: model.compile(optimizer=…, loss=…).")
     if not leaves(optimizer) and model.built:

@@ -13,14 +13,15 @@ def forget(model):
     model.train_function = None
 
 
-def call_before_next_fit(overrides, model, action):
-    """Has `action` called when a `fit` asks for the training step while no other is under way.
+def call_after_fit(overrides, model, action):
+    """Has `action` called when the training step is asked for after the running `fit` has ended.
 
-    `train_on_batch`, and a `fit` inside a `fit`, may ask as they like.
+    By the next `fit`, or by `train_on_batch`. While the running one is under way `train_on_batch`,
+    and a `fit` inside it, may ask as they like.
     """
 
     def make_train_function(force=False):
-        if FitCall.is_asking(model):
+        if FitCall.is_asking(model) or FitCall.of(model) is None:
             action()
         return type(model).make_train_function(model, force=force)
 
