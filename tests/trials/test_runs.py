@@ -61,9 +61,9 @@ def test_more_rates_than_were_announced_are_refused_and_nothing_has_changed():
     model = unit_gradient.build(keras.optimizers.SGD(0.3))
     model.optimizer.build(model.trainable_variables)
     before, held = state(model), attributes(model)
-    with pytest.raises(ValueError, match="`rates` must be at most 2 rates. Received: rates='3"):
-        with Trials(model, DATA, 2) as trials:
-            trials.run([0.1, 0.2, 0.3], AfterUpdates(3), seed=0)
+    message = "`rates` must be at most 2 rates. Received: rates='3 rates'"
+    with pytest.raises(ValueError, match=message), Trials(model, DATA, 2) as trials:
+        trials.run([0.1, 0.2, 0.3], AfterUpdates(3), seed=0)
     assert_same(before, state(model))
     assert held == attributes(model)
 
