@@ -2,8 +2,9 @@
 
 Run `KERAS_BACKEND=… python tests/benchmarks/trials.py`. Both train the same model on the same data,
 in turn, and are compared by their time per update. All batches have one size, so that a step is
-compiled once. Its first call, which traces and compiles, is taken out of the times and said apart;
-`fit` has been compiled before. On a busy machine `--cpu` compares the time of all threads instead.
+compiled once. What is done once is taken out of the times and said apart: the loss is built, and
+the first call of the step traces and compiles it; `fit` has done both before. On a busy machine
+`--cpu` compares the time of all threads instead.
 """
 
 import argparse
@@ -35,14 +36,14 @@ def data(samples):
 
 
 class Counted:
-    """Counts the updates of trials, and times the first call of each step that they build."""
+    """Counts the updates of trials; times the first call of each step, and building the loss."""
 
     def __init__(self, model):
-        self.updates, self.first_calls, self._model = 0, [], model
+        self.updates, self.first_calls, self.building, self._model = 0, [], 0.0, model
 
     def __enter__(self):
         run, model = Trials.run, self._model
-        make = type(model).make_train_function
+        make, build = type(model).make_train_function, type(model)._symbolic_build
 
         def counting(trials, *args, **options):
             found = run(trials, *args, **options)
@@ -55,7 +56,13 @@ class Counted:
             if model.train_function is not before:
                 model.train_function = self._timed_once(model.train_function)
 
+        def building(model, *args, **options):
+            begin = CLOCK()
+            build(model, *args, **options)
+            self.building += CLOCK() - begin
+
         self._patches = [
+            mock.patch.object(type(model), "_symbolic_build", building),
             mock.patch.object(Trials, "run", counting),
             mock.patch.object(type(model), "make_train_function", timing),
         ]
@@ -79,14 +86,15 @@ class Counted:
 
 
 def tested(model, x, y, batch_size, **options):
-    """Returns seconds per update of a range test, those of its compilations, and the updates."""
+    """Returns the seconds per update of a range test and of what is done once, with the counts."""
     options = {"verify": VERIFY, "num_steps": NUM_STEPS, "verbose": 0, **options}
     with Counted(model) as counted:
         begin = CLOCK()
         range_test(model, x, y, batch_size=batch_size, start=1e-5, **options)
         seconds = CLOCK() - begin
-    compiled = sum(counted.first_calls)
-    return (seconds - compiled) / counted.updates, counted.first_calls, counted.updates
+    once = sum(counted.first_calls) + counted.building
+    steps = len(counted.first_calls)
+    return (seconds - once) / counted.updates, once, steps, counted.updates
 
 
 def fitted(model, x, y, batch_size, updates, calls=1):
@@ -107,22 +115,22 @@ def spread(values):
 def main(arguments):
     model, (x, y) = network(arguments.width), data(arguments.samples)
     size = arguments.batch_size
-    updates = tested(model, x, y, size)[2]
+    *_, updates = tested(model, x, y, size)
     weights = model.get_weights()
     fitted(model, x, y, size, updates)
     rows = []
     for _ in range(arguments.rounds):
-        seconds, first_calls, updates = tested(model, x, y, size)
-        validated, _, _ = tested(model, x, y, size, validation_data=(x[:size], y[:size]))
+        seconds, once, steps, updates = tested(model, x, y, size)
+        validated, *_ = tested(model, x, y, size, validation_data=(x[:size], y[:size]))
         plain = [fitted(model, x, y, size, updates, calls) for calls in (1, VERIFY + 1)]
         model.set_weights(weights)
-        rows.append((seconds, *plain, sum(first_calls), validated))
+        rows.append((seconds, *plain, once, validated))
     ours, plain, several, compiled, validated = np.array(rows).T
     print(f"keras {keras.__version__} on {keras.config.backend()}: {arguments}")
     print(f"{updates} updates; one call of fit takes {1e6 * np.median(plain):.0f} µs per update")
     print(f"range_test(verify={VERIFY}) beside one call of fit: {spread(ours / plain)}")
     print(f"beside {VERIFY + 1} calls, one for each run: {spread(ours / several)}")
-    print(f"compiled {len(first_calls)} time(s): {np.median(compiled):.2f} s")
+    print(f"steps compiled: {steps}, in {np.median(compiled):.2f} s")
     print(f"each loss on a validation batch: {1e6 * np.median(validated - ours):.0f} µs more")
 
 
