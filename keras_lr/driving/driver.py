@@ -12,6 +12,7 @@ import weakref
 from keras_lr.driving import preflight
 from keras_lr.driving.contribution import Total
 from keras_lr.driving.driven_optimizer import DrivenOptimizer
+from keras_lr.driving.driven_steps import DrivenSteps
 from keras_lr.driving.events import Event
 from keras_lr.driving.saved_state import SavedState
 from keras_lr.keras_private import training_step
@@ -39,7 +40,7 @@ class Driver:
         self.batches, self.batches_without_data = BatchCounter(), 0
         self.saved = SavedState(self.callbacks)
         self._preflight = preflight.Preflight(model)
-        self._overrides = Overrides()
+        self._overrides, self._steps = Overrides(), None
         self._batches_per_epoch, self._last_clocks = batches, []
         self._undone_epoch, self._ended_epoch = None, None
         self._may_check_length = True
@@ -96,15 +97,16 @@ class Driver:
         model, optimizers = self._model(), leaves(self._model().optimizer)
         restored, clocks = self.saved.recall(model.optimizer, epoch, self._batches_per_epoch)
         clocks = clocks or [self._first_update(epoch)] * len(optimizers)
-        self.driven = [DrivenOptimizer(*pair) for pair in zip(optimizers, clocks, strict=True)]
+        self._steps = DrivenSteps.begin(model)
+        self.driven = [
+            DrivenOptimizer(optimizer, self._steps, clock)
+            for optimizer, clock in zip(optimizers, clocks, strict=True)
+        ]
         self._compiled = None
-        installed = [self._apply(self._total())]
-        installed += [c.install(driven) for c in self.callbacks for driven in self.driven]
+        self._beside = [c.install(driven) for c in self.callbacks for driven in self.driven]
+        self._apply(self._total())
         self.saved.begin(self.driven, epoch, restored)
         self._preflight.check(self.callbacks, self.run, self.driven, epoch)
-        if any(installed) or any(driven.may_be_stale() for driven in self.driven):
-            # The step that was compiled before does not have it.
-            training_step.rebuild(model)
         # An interrupted fit has not called `finish`: the next one does.
         training_step.call_before_next_fit(self._overrides, model, self._finish_unless_attached)
 
@@ -161,22 +163,21 @@ class Driver:
 
     def finish(self):
         """Gives the optimizer back: step functions go, metric reductions stay where they may."""
-        staying = self._total([c for c in self.callbacks if not c.restores_initial])
+        staying = self._staying()
         if self.driven:
             self._last_clocks = self.clocks()
-        model, was_driven = self._model(), False
+        model = self._model()
         for driven in self.driven:
-            if not driven.was_overwritten():
-                driven.set(staying.scale, staying.level)
-            was_driven |= driven.remove()
+            driven.leave(staying.scale, staying.level)
+            driven.remove()
             for callback in self.callbacks:
-                was_driven |= callback.remove(driven)
+                callback.remove(driven)
         # New lists: a backup still asks for the states of those who were there.
         self.driven, self.callbacks = [], []
         self._overrides.take_off()
-        if was_driven and model is not None:
-            # The compiled step still has our functions in it; the next use builds a plain one.
-            training_step.forget(model)
+        if self._steps is not None and model is not None:
+            self._steps.give_back(model)
+        self._steps = None
 
     # Decisions
 
@@ -184,32 +185,35 @@ class Driver:
         callbacks = self.callbacks if callbacks is None else callbacks
         return Total.of([callback.contribution for callback in callbacks])
 
+    def _staying(self):
+        return self._total([c for c in self.callbacks if not c.restores_initial])
+
     def update(self, epoch, cause, reason):
         """Applies what all callbacks contribute now, from the next update on."""
         before = [driven.at_next_update() for driven in self.driven]
-        needs_rebuild = self._apply(self._total())
+        self._apply(self._total())
         for driven, rate in zip(self.driven, before):
             now = driven.at_next_update()
             if now != rate:
                 done, name = driven.updates_done(), type(cause).__name__
                 self.events.append(Event(epoch, done, name, driven.name, rate, now, reason))
-        if needs_rebuild:
-            training_step.rebuild(self._model())
 
     def _apply(self, total):
-        """Hands a total to every optimizer; returns whether the step must be rebuilt."""
-        follows_metrics = any(callback.follows_metrics for callback in self.callbacks)
-        compiled, needs_rebuild = (total.base, total.factors), False
+        """Hands a total to every optimizer; a step with other functions in it is exchanged."""
+        compiled = (total.base, total.factors)
+        if compiled != self._compiled:
+            self._compiled = compiled
+            rates = [driven.rate_in_step(*compiled) for driven in self.driven]
+            rates = self._steps.use(self._model(), rates, self._beside)
+            for driven, rate in zip(self.driven, rates):
+                driven.put_in(rate)
         for driven in self.driven:
-            if compiled != self._compiled:
-                needs_rebuild |= driven.compile(self._model(), *compiled, follows_metrics)
-            needs_rebuild |= driven.set(total.scale, total.level)
-        self._compiled = compiled
-        return needs_rebuild
+            driven.set(total.scale, total.level)
 
     def adopt_foreign_writes(self):
         """Takes what somebody else has written as the base; returns whether anybody had."""
-        foreign = [driven.name for driven in self.driven if driven.adopt_foreign_write()]
+        staying = self._staying().scale
+        foreign = [driven.name for driven in self.driven if driven.adopt_foreign_write(staying)]
         if foreign and self._drives_something() and not self._preflight.has_named_a_writer:
             warnings.warn(
                 f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "
