@@ -90,12 +90,15 @@ class RateCallback(keras.callbacks.Callback):
         return self.follows_metrics or self.writes_rate or self.schedule is not None
 
     def install(self, driven):
-        """Puts what is driven beside the rate into an optimizer; returns whether anything was."""
+        """Puts what is driven beside the rate into an optimizer; returns what is compiled in.
+
+        A value that equals another one only if the same would be compiled; True if a step with it
+        can be used in no other fit; False if nothing was put in.
+        """
         return False
 
     def remove(self, driven):
-        """Takes it out again; returns whether there was anything."""
-        return False
+        """Takes it out again."""
 
     def record_updates(self):
         """Called before and after the clock is set back: for those who keep a record."""

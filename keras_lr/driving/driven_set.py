@@ -6,7 +6,9 @@ import keras
 
 from keras_lr.driving.contribution import Total
 from keras_lr.driving.driven_optimizer import DrivenOptimizer
+from keras_lr.driving.driven_steps import DrivenSteps
 from keras_lr.driving.watching import OptimizerWatch
+from keras_lr.keras_private import training_step
 from keras_lr.keras_private.building import build_optimizer
 from keras_lr.keras_private.optimizers import accumulation, check_optimizer, leaves
 from keras_lr.schedules.durations import Run
@@ -21,8 +23,8 @@ class DrivenSet:
 
     def __init__(self, callbacks, epochs, batches):
         self._callbacks, self._epochs, self._batches = callbacks, epochs, batches
-        self._driven, self._own, self._targets, self._compiled = [], None, {}, {}
-        self._watch = None
+        self._driven, self._own, self._targets, self._beside = [], None, {}, []
+        self._watch = self._steps = self._compiled = None
 
     def __iter__(self):
         return iter(self._driven)
@@ -56,20 +58,20 @@ class DrivenSet:
     # Taken over and left
 
     def take_over(self, model, found, clocks, numbers=None):
-        """Drives what `find` has found; returns whether the training step must be rebuilt.
+        """Drives what `find` has found.
 
         `clocks` are the t of their next updates, `numbers` what these are counted as.
         """
         self._own, self._targets = model.optimizer, found
-        numbers = numbers or [None] * len(clocks)
-        rows = zip(found, clocks, numbers, strict=True)
-        self._driven, self._compiled = [DrivenOptimizer(*row) for row in rows], {}
-        needs_rebuild = self.apply(model)
-        for driven in self._driven:
-            for callback in self.callbacks_of(driven):
-                needs_rebuild |= callback.install(driven)
+        self._steps, self._compiled = DrivenSteps.begin(model), None
+        rows = zip(found, clocks, numbers or [None] * len(clocks), strict=True)
+        self._driven = [
+            DrivenOptimizer(optimizer, self._steps, clock, number)
+            for optimizer, clock, number in rows
+        ]
+        self._beside = [c.install(d) for d in self._driven for c in self.callbacks_of(d)]
+        self.apply(model)
         self._watch = OptimizerWatch(model, self._driven)
-        return needs_rebuild
 
     def is_exchanged(self, model):
         """Tells whether a model was given another optimizer since they were taken over."""
@@ -85,7 +87,9 @@ class DrivenSet:
         check_optimizer(model)
         build_optimizer(model)
         before, found = self._driven, self.find(model)
-        self.leave()
+        self.leave(model)
+        # What was compiled belongs to the other one.
+        training_step.forget(model)
         if len(before) == len(found):
             names = [driven.name for driven in before]
         else:
@@ -104,19 +108,17 @@ class DrivenSet:
         """
         self._watch.check(model, drives)
 
-    def leave(self):
-        """Takes all that is driven out of the optimizers; returns whether anything was compiled."""
-        was_driven = False
+    def leave(self, model):
+        """Takes all that is driven out of the optimizers; reductions by metrics stay."""
         for driven in self._driven:
-            together = self.callbacks_of(driven)
-            staying = self._total(driven, [c for c in together if not c.restores_initial])
-            if not driven.was_overwritten():
-                driven.set(staying.scale, staying.level)
-            was_driven |= driven.remove()
-            for callback in together:
-                was_driven |= callback.remove(driven)
-        self._driven = []
-        return was_driven
+            staying = self._staying(driven)
+            driven.leave(staying.scale, staying.level)
+            driven.remove()
+            for callback in self.callbacks_of(driven):
+                callback.remove(driven)
+        if self._steps is not None and model is not None:
+            self._steps.give_back(model)
+        self._driven, self._steps = [], None
 
     # What each is to do
 
@@ -136,17 +138,27 @@ class DrivenSet:
         run = self.run_of(driven.optimizer)
         return Total.of([callback.contribution_to(run) for callback in callbacks])
 
+    def _staying(self, driven):
+        """Returns the total of those callbacks whose part stays after the fit."""
+        together = self.callbacks_of(driven)
+        return self._total(driven, [c for c in together if not c.restores_initial])
+
     def apply(self, model):
-        """Hands every optimizer its total; returns whether the training step must be rebuilt."""
-        needs_rebuild = False
-        for driven in self._driven:
-            total, together = self._total(driven), self.callbacks_of(driven)
-            compiled, follows_metrics = total[:2], any(c.follows_metrics for c in together)
-            if compiled != self._compiled.get(driven):
-                needs_rebuild |= driven.compile(model, *compiled, follows_metrics)
-            needs_rebuild |= driven.set(total.scale, total.level)
-            self._compiled[driven] = compiled
-        return needs_rebuild
+        """Hands every optimizer its total; a step with other functions in it is exchanged."""
+        totals = [self._total(driven) for driven in self._driven]
+        compiled = [(total.base, total.factors) for total in totals]
+        if compiled != self._compiled:
+            self._compiled = compiled
+            rates = [d.rate_in_step(*parts) for d, parts in zip(self._driven, compiled)]
+            rates = self._steps.use(model, rates, self._beside)
+            for driven, rate in zip(self._driven, rates):
+                driven.put_in(rate)
+        for driven, total in zip(self._driven, totals):
+            driven.set(total.scale, total.level)
+
+    def adopt_foreign_writes(self):
+        """Takes rates that somebody else has written as the base; returns whose they were."""
+        return [d.name for d in self._driven if d.adopt_foreign_write(self._staying(d).scale)]
 
     # Their rates
 

@@ -101,12 +101,9 @@ class Driver:
         optimizers = self.driven.find(model)
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
-        needs_rebuild = self.driven.take_over(model, optimizers, clocks)
+        self.driven.take_over(model, optimizers, clocks)
         self.saved.begin(self.driven, epoch, restored)
         self._preflight.check(self.callbacks, self.run, self.driven, epoch)
-        if needs_rebuild or any(driven.may_be_stale() for driven in self.driven):
-            # The step that was compiled before does not have it.
-            training_step.rebuild(model)
         for optimizer in optimizers:
             self.put_on(optimizer)
         self._is_in_fit = FitCall.of(model) is not None
@@ -132,7 +129,6 @@ class Driver:
         if self.driven.is_exchanged(self._model()):
             self.driven.exchange(self._model(), is_between_epochs=self._is_at_first_batch)
             self.saved.follow(self.driven)
-            training_step.rebuild(self._model())
         if self._is_at_first_batch:
             self._is_at_first_batch = False
             self.adopt_foreign_writes()
@@ -173,31 +169,26 @@ class Driver:
         """Gives the optimizer back: step functions go, metric reductions stay where they may."""
         if len(self.driven):
             self._last_clocks = self.clocks()
-        model, was_driven = self._model(), self.driven.leave()
+        self.driven.leave(self._model())
         # A new list: a backup still asks for the states of those who were there.
         self.callbacks = []
         self._overrides.take_off()
-        if was_driven and model is not None:
-            # The compiled step still has our functions in it; the next use builds a plain one.
-            training_step.forget(model)
 
     # Decisions
 
     def update(self, epoch, cause, reason):
         """Applies what all callbacks contribute now, from the next update on."""
         before = [driven.at_next_update() for driven in self.driven]
-        needs_rebuild = self.driven.apply(self._model())
+        self.driven.apply(self._model())
         for driven, rate in zip(self.driven, before):
             now = driven.at_next_update()
             if now != rate:
                 done, name = driven.updates_done(), type(cause).__name__
                 self.events.append(Event(epoch, done, name, driven.name, rate, now, reason))
-        if needs_rebuild:
-            training_step.rebuild(self._model())
 
     def adopt_foreign_writes(self):
         """Takes what somebody else has written as the base; returns whether anybody had."""
-        foreign = [driven.name for driven in self.driven if driven.adopt_foreign_write()]
+        foreign = self.driven.adopt_foreign_writes()
         if foreign and self._drives_something() and not self._preflight.has_named_a_writer:
             warnings.warn(
                 f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "

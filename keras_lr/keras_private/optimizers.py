@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_lr.schedules.evaluation import host_value
 
@@ -47,6 +48,14 @@ def optimizers_of(model):
     return found
 
 
+def parts(optimizer):
+    """Yields an optimizer and all inside it, also those that wrap others."""
+    yield optimizer
+    inner = getattr(optimizer, "inner_optimizer", None)
+    for part in getattr(optimizer, "optimizers", []) if inner is None else [inner]:
+        yield from parts(part)
+
+
 # The rate
 
 
@@ -82,8 +91,15 @@ def read(value):
 
 
 def rate_as_written(variable):
-    """Returns the shortest decimal of a float32 rate: 0.1, and not 0.10000000149011612."""
-    return float(str(np.float32(read(variable))))
+    """Returns a rate as a float; a float32 as its shortest decimal: 0.1, not 0.1000000015."""
+    rate = read(variable)
+    is_single = keras.backend.standardize_dtype(variable.dtype) == "float32"
+    return float(str(np.float32(rate))) if is_single else rate
+
+
+def as_held(optimizer, rate):
+    """Returns a number as the rate variable of an optimizer holds it, rounded to its type."""
+    return read(ops.convert_to_tensor(rate, dtype=own_rate(optimizer).dtype))
 
 
 def multiplier_of(optimizer):

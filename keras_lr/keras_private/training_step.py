@@ -1,16 +1,77 @@
-"""The compiled training step of a model: built anew, or forgotten, when what is in it changed."""
+"""The compiled training step of a model: built anew, exchanged, and what is compiled into it."""
+
+import numbers
+
+import keras
 
 from keras_lr.keras_private.fit_call import FitCall
+from keras_lr.keras_private.optimizers import leaves, own_rate, parts
+
+
+def held(model):
+    """Returns the training step that a model has at present, or None."""
+    return model.train_function
+
+
+def hold(model, step):
+    """Gives a model another training step."""
+    model.train_function = step
 
 
 def rebuild(model):
-    """Compiles the training step anew, in the midst of a fit too."""
+    """Builds the training step anew, in the midst of a fit too; its first use compiles it."""
     model.make_train_function(force=True)
 
 
 def forget(model):
     """Drops the compiled training step: the next use builds it."""
     model.train_function = None
+
+
+class Settings:
+    """What Keras compiles into a training step and may change without `model.compile`.
+
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> before = Settings(model)
+    >>> before == Settings(model)
+    True
+    >>> model.optimizer.momentum = 0.9
+    >>> before == Settings(model)
+    False
+    """
+
+    def __init__(self, model):
+        optimizers = list(parts(model.optimizer))
+        self.values = [
+            (model.run_eagerly, model.jit_compile, model.steps_per_execution),
+            *[_numbers(optimizer) for optimizer in optimizers],
+        ]
+        # Held, so that nothing else can come to have their places in memory.
+        self.objects = [keras.distribution.distribution(), *optimizers, *model.trainable_variables]
+
+    def __eq__(self, other):
+        same = [id(each) for each in self.objects] == [id(each) for each in other.objects]
+        return same and self.values == other.values
+
+    __hash__ = None
+
+
+def _numbers(optimizer):
+    """Returns the numbers and texts that an optimizer was built with, the rate left out."""
+    return {
+        name: value
+        for name, value in vars(optimizer).items()
+        if not name.startswith("_")
+        and name != "built"
+        and (value is None or isinstance(value, (numbers.Number, str)))
+    }
+
+
+def schedules_in(model):
+    """Returns the schedules that Keras compiles into a step, None for an optimizer's variable."""
+    found = [own_rate(leaf) for leaf in leaves(model.optimizer)]
+    return [None if isinstance(own, keras.Variable) else own for own in found]
 
 
 def call_after_fit(overrides, model, action):

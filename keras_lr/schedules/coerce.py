@@ -1,5 +1,6 @@
 """What may stand where a schedule is expected: ours, Keras' own, a function or a number."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -25,6 +26,21 @@ def as_schedule(name, value) -> Schedule:
     if callable(value) and not isinstance(value, type):
         return LambdaDecay(1.0, value)
     checks.refuse(name, "a schedule, a function of the step or a number", value)
+
+
+def is_fixed(schedule):
+    """Tells whether a schedule of ours is a value all through, and calls no function from outside.
+
+    >>> is_fixed(Constant(0.1) * 0.5), is_fixed(LambdaDecay(0.1, lambda t: 1.0) * 0.5)
+    (True, False)
+    """
+    if isinstance(schedule, LambdaDecay):
+        return False
+    if isinstance(schedule, Schedule):
+        return all(is_fixed(getattr(schedule, f.name)) for f in dataclasses.fields(schedule))
+    if isinstance(schedule, tuple):
+        return not any(isinstance(each, Schedule) and not is_fixed(each) for each in schedule)
+    return True
 
 
 def as_term(name, value):
