@@ -6,6 +6,7 @@ import keras
 
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import leaves, own_rate, parts
+from keras_lr.keras_private.overrides import Overrides
 
 
 def held(model):
@@ -19,8 +20,17 @@ def hold(model, step):
 
 
 def rebuild(model):
-    """Builds the training step anew, in the midst of a fit too; its first use compiles it."""
-    model.make_train_function(force=True)
+    """Builds the training step anew, in the middle of a fit too; its first use compiles it."""
+    overrides = Overrides()
+    if keras.config.backend() == "jax":
+        # While a step that was compiled is kept, JAX takes the same method for it and traces
+        # nothing: this is another function.
+        train_step = model.train_step
+        overrides.put(model, "train_step", lambda *args: train_step(*args))
+    try:
+        model.make_train_function(force=True)
+    finally:
+        overrides.take_off()
 
 
 def forget(model):
