@@ -10,7 +10,7 @@ What follows metrics changes seldom, between epochs, as `scale · base + level`:
 * an optimizer built with a number has it written to its rate variable, which is live everywhere;
 * for any other base it is a pair of variables that belong to no optimizer, live in the compiled
   step of TensorFlow and PyTorch. JAX would bake them in, so there a change builds the step anew.
-  The optimizer's own schedule becomes `schedule * scale` at the same time: what is saved then
+  The optimizer's own schedule becomes `scale · schedule` at the same time: what is saved then
   continues at the rate that was applied.
 """
 
@@ -34,8 +34,7 @@ from keras_lr.keras_private.optimizers import (
     updates_made,
 )
 from keras_lr.keras_private.overrides import Overrides
-from keras_lr.schedules import Constant
-from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.coerce import as_schedule, combined
 
 _COMPILED = "_keras_lr_compiled_schedule"
 
@@ -271,10 +270,3 @@ class _Dial:
         else:
             self.scale, self.level = scale, level
         return not self.live
-
-
-def combined(schedule, scale, level):
-    """Returns `scale · schedule + level`, of which one is 0, as a schedule that can be saved."""
-    if scale == 0.0:
-        return Constant(level)
-    return schedule if scale == 1.0 else as_schedule("learning_rate", schedule) * scale

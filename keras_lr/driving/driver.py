@@ -177,6 +177,7 @@ class Driver:
         if was_driven and model is not None:
             # The compiled step still has our functions in it; the next use builds a plain one.
             training_step.forget(model)
+        self.saved.close()
 
     # Decisions
 
