@@ -1,26 +1,21 @@
 """`TrainingBackup`: a run that was killed goes on from its last epoch, callbacks included."""
 
-import json
 import math
-import os
 import pathlib
-import zlib
+import warnings
 
 import keras
-import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
+from keras_lr.driving.backup_folder import FRESH, BackupFolder
+from keras_lr.driving.built_rates import NewRates, config_of, rates_of, revived
 from keras_lr.driving.messages import tell, verbosity
-from keras_lr.files import write_atomically
 from keras_lr.keras_private.building import build_before_training
+from keras_lr.keras_private.copies import non_finite
 from keras_lr.keras_private.fit_call import listed, set_first_epoch
 from keras_lr.keras_private.random_state import get_generators, set_generators
 from keras_lr.schedules.durations import Run
-
-_POINTER, _PREFIX = "keras_lr-backup.json", "keras_lr-backup-"
-_KEY, _FORMAT = "keras_lr_backup", 1
-_FRESH = "or delete the folder to train from the beginning"
 
 
 class TrainingBackup(RateCallback):
@@ -33,14 +28,20 @@ class TrainingBackup(RateCallback):
     matter, but that `SwapEMAWeights` comes before it: the backup of an epoch is made when the next
     one begins, after all have had their say.
 
-    `directory` is made if need be and belongs to this run alone. `every` counts epochs between
-    backups. When training has ended the backup is deleted, unless `keep=True` or the last loss was
-    not finite. A damaged backup, or one of another model, raises ValueError in `on_train_begin`,
-    which says what to do; `verbose=0` keeps silent of a whole one. Epochs that end in a loss that
-    is not finite are not backed up. Nor are the history of earlier epochs, what Keras' callbacks
-    remember (`EarlyStopping`, `ModelCheckpoint`), and the order in which a `tf.data.Dataset`
-    shuffles. With `use_ema` Keras puts the averages into the model when a fit ends: a run that goes
-    on from `keep=True` begins with these.
+    `directory` is made if need be and belongs to this run alone: a second process that wants it is
+    refused. `every` counts epochs between backups. When training has ended the backup is deleted,
+    unless `keep=True` or the last loss, a weight or a slot was not finite. A damaged backup, or one
+    of another model, raises ValueError in `on_train_begin`, which says what to do; `verbose=0`
+    keeps silent of a whole one. An epoch that ends in a loss, a weight or a slot that is not finite
+    is not backed up: the backup before it stays. Nor are the history of earlier epochs, what Keras'
+    callbacks remember (`EarlyStopping`, `ModelCheckpoint`), and the order in which a
+    `tf.data.Dataset` shuffles. With `use_ema` Keras puts the averages into the model when a fit
+    ends: a run that goes on from `keep=True` begins with these.
+
+    `on_new_rate` tells which rate counts if the script, started again, builds the optimizer with
+    another number or schedule: that of the backup ("keep") or that of the script ("take"), on which
+    the callbacks' reductions stay. A message says which one did. Of a callback's own schedule, as
+    that of `FitSchedule`, the script's counts, with a message, too.
 
     >>> import keras, numpy as np, tempfile
     >>> from keras_lr.callbacks import TrainingBackup
@@ -58,7 +59,7 @@ class TrainingBackup(RateCallback):
     10
     """
 
-    def __init__(self, directory, *, every=1, keep=False, verbose=1):
+    def __init__(self, directory, *, every=1, keep=False, verbose=1, on_new_rate="keep"):
         super().__init__()
         try:
             self.directory = pathlib.Path(directory)
@@ -69,6 +70,7 @@ class TrainingBackup(RateCallback):
         self.every = checks.Number(minimum=1, integer=True)("every", every)
         self.keep = checks.flag("keep", keep)
         self.verbose = verbosity("verbose", verbose)
+        self.on_new_rate = checks.Choice(("keep", "take"))("on_new_rate", on_new_rate)
 
     # Hooks
 
@@ -76,11 +78,15 @@ class TrainingBackup(RateCallback):
         super().on_train_begin(logs)
         self._refuse_swaps()
         self._first, self._done, self._is_finite = None, None, True
-        self._epochs_then = None
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._is_ours = not any(self.directory.iterdir())
-        if (self.directory / _POINTER).exists():
-            self._restore()
+        self._epochs_then, self._plans_then, self._never_finite = None, [], frozenset()
+        self._built = rates_of(self.model.optimizer)
+        self._folder = BackupFolder(self.directory)
+        try:
+            if self._folder.open():
+                self._restore()
+        except BaseException:
+            self._folder.close()
+            raise
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
@@ -88,7 +94,10 @@ class TrainingBackup(RateCallback):
             self._first = epoch
             # `fit` has read it; Keras would begin every later fit of the model there.
             set_first_epoch(self.model, None)
-            self._tell_of_another_length()
+            self._compare_plans()
+            build_before_training(self.model)
+            # A mask may hold infinity from the start.
+            self._never_finite = non_finite(self.model)
         elif (epoch - self._first) % self.every == 0 and self._is_finite:
             self._save(epoch)
 
@@ -103,8 +112,9 @@ class TrainingBackup(RateCallback):
         if self._done is not None and self._is_finite:
             if self.keep:
                 self._save(self._done)
-            else:
-                self._delete()
+            elif not self._has_lost_a_weight(self._done):
+                self._folder.delete()
+        self._folder.close()
         super().on_train_end(logs)
 
     def attach(self, model, **options):
@@ -114,19 +124,31 @@ class TrainingBackup(RateCallback):
             "give callbacks a `state_path` and `attach(model, initial_epoch=…)`."
         )
 
-    def _tell_of_another_length(self):
-        """Tells if schedules are not what they were, because the run has other epochs now."""
-        then, run = self._epochs_then, self.driver.run
-        if then in (None, run.epochs) or not self.verbose:
-            return
-        before = Run(then, run.steps_per_epoch)
+    def _compare_plans(self):
+        """Tells of schedules of callbacks that are not what they were in the run so far."""
+        run, then = self.driver.run, self._epochs_then
         planned = [c for c in self.driver.callbacks if c.schedule is not None]
-        others = [c.owner for c in planned if c.build(before) != c.schedule]
-        if others:
+        self._plans = [[c.owner, config_of(c.schedule)] for c in planned]
+        if self._epochs_then is None:
+            return
+        before = run if then == run.epochs else Run(then, run.steps_per_epoch)
+        schedules = {c: c.build(before) for c in planned}
+        others = [c.owner for c in planned if schedules[c] != c.schedule]
+        if others and self.verbose:
             tell(
                 f"TrainingBackup: the run had {then} epochs and has {run.epochs} now. From here on "
                 f"{', '.join(others)} is what it would be in a run of {run.epochs} epochs."
             )
+        owners = [owner for owner, _ in self._plans_then]
+        for callback, (_, config) in zip(planned, self._plans_then):
+            known = revived(config)
+            is_same = known is None or known == schedules[callback]
+            if owners == [c.owner for c in planned] and not is_same:
+                tell(
+                    f"TrainingBackup: {callback.owner} had {known!r} in the run that was backed "
+                    f"up, and has {callback.schedule!r} now, which counts from here on. Give it "
+                    "the other one to go on as before."
+                )
 
     def _refuse_swaps(self):
         together = listed(self.model)
@@ -137,101 +159,65 @@ class TrainingBackup(RateCallback):
                 "averages in the place of the weights. Received: SwapEMAWeights after it"
             )
 
-    # Files: the weights of an epoch under a name of their own, and a pointer to the valid ones
+    # To the disk and back
 
     def _save(self, epoch):
-        weights = self.directory / f"{_PREFIX}{epoch}.weights.h5"
-        arrays = self.directory / f"{_PREFIX}{epoch}.callbacks.npz"
-        self.model.save_weights(weights, overwrite=True)
-        np.savez(arrays, **self.driver.saved.arrays())
+        if self._has_lost_a_weight(epoch):
+            return
         content = {
-            _KEY: _FORMAT,
-            "epoch": epoch,
             "epochs": self.driver.run.epochs,
             "clocks": self.driver.clocks(),
-            "is_our_folder": self._is_ours,
-            "files": {path.name: _written(path) for path in (weights, arrays)},
+            "built": self._built,
+            "standing": rates_of(self.model.optimizer),
+            "plans": self._plans,
             "callbacks": self.driver.saved.latest,
             "generators": get_generators(self.model),
         }
-        write_atomically(self.directory / _POINTER, json.dumps(content))
-        self._delete_others(keep=content["files"])
+        self._folder.write(
+            epoch,
+            content,
+            lambda path: self.model.save_weights(path, overwrite=True),
+            self.driver.saved.arrays(),
+        )
 
-    def _delete_others(self, keep=()):
-        for path in self.directory.glob(f"{_PREFIX}*"):
-            if path.name not in keep:
-                path.unlink()
-
-    def _delete(self):
-        (self.directory / _POINTER).unlink(missing_ok=True)
-        self._delete_others()
-        if self._is_ours and not any(self.directory.iterdir()):
-            self.directory.rmdir()
+    def _has_lost_a_weight(self, epoch):
+        """Tells whether a weight or a slot is not finite, which the loss may not show yet."""
+        lost = non_finite(self.model) - self._never_finite
+        if lost:
+            warnings.warn(
+                f"TrainingBackup: after {epoch} epochs there is NaN or infinity in {min(lost)}. "
+                f"This is not backed up; what {self.directory} has stays.",
+                stacklevel=2,
+            )
+        return bool(lost)
 
     def _restore(self):
-        content, (weights, arrays) = self._read()
+        content, weights = self._folder.read()
         build_before_training(self.model)
         try:
+            # Version 0.1.0 has not kept what a run was built with.
+            built = content.get("built", self._built)
+            standing = content.get("standing", self._built)
+            place = f"The backup in {self.directory}"
+            new = NewRates(self.model.optimizer, built, standing, place)
             self.model.load_weights(weights)
             set_generators(self.model, content["generators"])
-        except (LookupError, OSError, TypeError, ValueError) as error:
+        except (LookupError, OSError, OverflowError, TypeError, ValueError) as error:
             raise ValueError(
                 f"The backup in {self.directory} does not fit this model or its optimizer: run the "
-                f"script that made it, {_FRESH}. ({type(error).__name__}: {error})"
+                f"script that made it, {FRESH}. ({type(error).__name__}: {error})"
             ) from error
+        other = "take" if self.on_new_rate == "keep" else "keep"
+        tell_how = f"TrainingBackup(…, on_new_rate={other!r}) chooses the other."
+        if self.on_new_rate == "keep":
+            new.keep(tell_how)
+        else:
+            new.take(content["callbacks"], tell_how)
+        self._built = new.built
         set_first_epoch(self.model, content["epoch"])
-        self._is_ours, self._epochs_then = content["is_our_folder"], content["epochs"]
-        entries = _with_arrays(content["callbacks"], arrays)
-        self.driver.saved.offer_backup(content["epoch"], content["clocks"], entries)
+        self._epochs_then, self._plans_then = content["epochs"], content.get("plans", [])
+        offered = content["epoch"], content["clocks"], content["callbacks"]
+        self.driver.saved.offer_backup(*offered, place)
         if self.verbose:
             epochs = content["epoch"]
             tell(f"TrainingBackup: going on after {epochs} epochs, from {self.directory}.")
-
-    def _read(self):
-        try:
-            content = json.loads((self.directory / _POINTER).read_text(encoding="utf-8"))
-            version, checksums = content[_KEY], content["files"]
-            content["epoch"] + 1, content["callbacks"], content["generators"], content["clocks"]
-            content["epochs"], content["is_our_folder"]
-            weights, arrays = (self.directory / name for name in checksums)
-            changed = [path.name for path in (weights, arrays) if _differs(path, checksums)]
-        except (AttributeError, ValueError, LookupError, TypeError, OSError) as error:
-            raise ValueError(
-                f"The backup in {self.directory} is damaged: put back a copy of it, {_FRESH}. "
-                f"({type(error).__name__}: {error})"
-            ) from error
-        if version != _FORMAT or changed:
-            found = f"{changed[0]} has changed" if changed else f"format {version}"
-            raise ValueError(
-                f"The backup in {self.directory} cannot be read ({found}): put back a copy of it, "
-                f"or install the keras_lr that wrote it, {_FRESH}."
-            )
-        return content, (weights, arrays)
-
-
-def _with_arrays(entries, path):
-    """Returns the entries of callbacks with what each remembers in arrays."""
-    with np.load(path) as file:
-        for i, entry in enumerate(entries):
-            count = sum(name.startswith(f"{i}.") for name in file.files)
-            entry["arrays"] = [file[f"{i}.{j}"] for j in range(count)]
-    return entries
-
-
-def _differs(path, checksums):
-    return _checksum(path) != checksums[path.name]
-
-
-def _written(path):
-    """Has the system write a file out before anything says that it is there; its checksum."""
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())
-    return _checksum(path)
-
-
-def _checksum(path):
-    checksum = 0
-    with open(path, "rb") as file:
-        while chunk := file.read(2**20):
-            checksum = zlib.crc32(chunk, checksum)
-    return checksum

@@ -95,9 +95,12 @@ class LearningRateRecorder(RateCallback):
     @property
     def event_positions(self):
         """How many updates had been recorded when each of `events` took effect."""
-        known = len(self._event_positions)
-        later = [max(event.update - self._begin, 0) for event in self._events[known:]]
-        return self._event_positions + [self._length + count for count in later]
+        return self._event_positions + self._later_positions()
+
+    def _later_positions(self):
+        """Returns the positions of the events since updates were recorded last."""
+        later = self._events[len(self._event_positions) :]
+        return [self._length + max(event.update - self._begin, 0) for event in later]
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -142,7 +145,7 @@ class LearningRateRecorder(RateCallback):
                     self._writer.add_scalar(name, float(value), step=int(update))
                 self._writer.flush()
         end = self._length + len(updates)
-        self._event_positions = [min(position, end) for position in self.event_positions]
+        self._event_positions += [min(position, end) for position in self._later_positions()]
         self._updates.append(updates)
         self._length, self._begin = end, together[0].updates_done()
 

@@ -9,7 +9,9 @@ from keras_lr.callbacks.controller import ProgressController
 from keras_lr.callbacks.scheduled import interval
 from keras_lr.diagnosis import statistics
 from keras_lr.driving.good_states import Checkpoint, GoodStates, Stretch
+from keras_lr.driving.messages import tell
 from keras_lr.keras_private.building import build_before_training
+from keras_lr.keras_private.copies import non_finite
 
 # After a rate above so many times the median of those before, a rise is excused: see `update`.
 _RAISED = 2.0
@@ -63,7 +65,7 @@ class RecoverFromDivergence(ProgressController):
 
     `every=n` looks after every n batches, across epochs, at the mean loss of just these, and goes
     on in the middle of the epoch, whose logs are then of the batches since. It is for epochs so
-    long that one is much to lose. What is left over at the very end must be finite, no more.
+    long that one is much to lose. What is left over at the very end must leave no NaN, no more.
 
     Costs: each look reads the loss once or twice, waits for the device (3 to 12 ms), and copies
     weights and slots to host memory (3 to 25 ms of CPU per million weights under Adam); a batch
@@ -226,6 +228,16 @@ class RecoverFromDivergence(ProgressController):
             self._stretch.begin()
         else:
             self._stretch.end_epoch(seen, value)
+            if epoch + 1 == self.driver.run.epochs or self.model.stop_training:
+                self._look_at_what_is_left()
+
+    def _look_at_what_is_left(self):
+        """Sees to it that the last updates of a fit, too few for a look, left no NaN."""
+        lost = non_finite(self.model) - self._never_finite
+        if lost:
+            self._symptom = f"NaN or infinity in {min(lost)}"
+            super().observe(self._epoch, math.nan)
+            self._symptom = None
 
     def _look(self, seen, mean):
         """Judges the stretch that ends here, after `seen` batches in the running mean."""
@@ -298,5 +310,11 @@ class RecoverFromDivergence(ProgressController):
         )
 
     def on_train_end(self, logs=None):
+        # Where a callback that comes later has stopped the training.
+        if self._states is not None and self.every != "epoch":
+            lost = non_finite(self.model) - self._never_finite
+            if lost:
+                self._states.back().restore(self.driver)
+                tell(f"{self.owner}: NaN or infinity in {min(lost)} at the end, which was undone.")
         super().on_train_end(logs)
         self._states = self._seen_state = self._decisions = None

@@ -29,8 +29,7 @@ from keras_lr.keras_private.optimizers import (
     updates_made,
 )
 from keras_lr.keras_private.overrides import Overrides
-from keras_lr.schedules import Constant
-from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.coerce import as_schedule, combined
 
 
 class DrivenOptimizer:
@@ -246,10 +245,3 @@ class DrivenOptimizer:
             "level": self._level,
             "dialled": [list(pair) for pair in self._since_epoch_began],
         }
-
-
-def combined(schedule, scale, level):
-    """Returns `scale · schedule + level`, of which one is 0, as a schedule that can be saved."""
-    if scale == 0.0:
-        return Constant(level)
-    return schedule if scale == 1.0 else as_schedule("learning_rate", schedule) * scale

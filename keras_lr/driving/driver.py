@@ -173,6 +173,7 @@ class Driver:
         # A new list: a backup still asks for the states of those who were there.
         self.callbacks = []
         self._overrides.take_off()
+        self.saved.close()
 
     # Decisions
 

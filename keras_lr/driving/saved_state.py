@@ -6,11 +6,9 @@ them has that moment's reductions in it, or not yet. The base is put back under 
 factors, so that what is applied is what was.
 """
 
-import json
 import math
-import warnings
 
-from keras_lr.driving.driven_optimizer import combined
+from keras_lr.driving.built_rates import config_of, revived
 from keras_lr.driving.messages import tell
 from keras_lr.keras_private.optimizers import (
     batches_counted,
@@ -18,8 +16,7 @@ from keras_lr.keras_private.optimizers import (
     own_rate,
     rate_as_written,
 )
-from keras_lr.schedules import registry
-from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.coerce import as_schedule, combined, in_class_of
 
 
 class SavedState:
@@ -32,7 +29,7 @@ class SavedState:
     def __init__(self, callbacks):
         self.moment, self.latest = {}, []
         self._callbacks, self._given = callbacks, {}
-        self._backup, self._backup_moment = None, {}
+        self._backup, self._backup_moment, self._place = None, {}, None
 
     @property
     def _remembering(self):
@@ -56,9 +53,19 @@ class SavedState:
 
     # Back
 
-    def offer_backup(self, epoch, clocks, entries):
-        """Takes what a backup has kept, for the callbacks to go on from after `epoch` epochs."""
-        self._backup, self._backup_moment = entries, {"epoch": epoch, "clocks": clocks}
+    def close(self):
+        """Lets other processes have the state files."""
+        for callback in self._callbacks:
+            if callback.state_file is not None:
+                callback.state_file.close()
+
+    def offer_backup(self, epoch, clocks, entries, place):
+        """Takes what a backup has kept, for the callbacks to go on from after `epoch` epochs.
+
+        `place` names the backup in messages.
+        """
+        self._backup, self._place = entries, place
+        self._backup_moment = {"epoch": epoch, "clocks": clocks}
 
     def give_back(self):
         """Gives callbacks back the states that they had been given for this fit."""
@@ -75,7 +82,7 @@ class SavedState:
         found = {c: self._found(c, epoch, counts, batches) for c in self._remembering}
         found = {callback: entry for callback, entry in found.items() if entry is not None}
         for callback, entry in found.items():
-            callback.restore(entry)
+            self._restore(callback, entry)
         for entry in self._backup or ():
             tell(f"The backup knows {entry['callback']}, now missing: its last factor stays.")
         factor = math.prod(callback.contribution.factor for callback in found)
@@ -86,6 +93,15 @@ class SavedState:
         moments = [self._backup_moment, *found.values()]
         clocks = [m["clocks"] for m in moments if "clocks" in m and m["epoch"] == epoch > 0]
         return list(found), clocks[0] if clocks else None
+
+    def _restore(self, callback, entry):
+        try:
+            callback.restore(entry)
+        except ValueError as error:
+            file = callback.state_file
+            place = self._place or (file and f"the state file {file.path}") or "`set_state`"
+            error.add_note(f"The state is from {place}: put back a copy of it, or begin anew.")
+            raise
 
     def _found(self, callback, epoch, counts, batches):
         given = callback.take_given_state()
@@ -120,7 +136,7 @@ class SavedState:
 
     def follow(self, driven):
         """Takes other optimizers for those that had been driven."""
-        self._schedules = [_serialized(one.own) for one in driven]
+        self._schedules = [config_of(one.own) for one in driven]
 
     def keep(self, driven, epoch):
         """Keeps all states of the moment after `epoch` epochs."""
@@ -141,16 +157,6 @@ class SavedState:
         for callback, entry in zip(self._remembering, self.latest):
             if callback in callbacks and callback.state_file is not None:
                 callback.state_file.write(entry)
-
-
-def _serialized(own):
-    """Returns the config of a schedule; None for a number, and for what has no config."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return json.loads(json.dumps(registry.serialize(as_schedule("learning_rate", own))))
-    except (NotImplementedError, TypeError, ValueError):
-        return None
 
 
 def _put_back(found, entry, factor):
@@ -184,17 +190,13 @@ def _put_back_number(leaf, base, dialled, rest, factor):
 
 def _put_back_schedule(leaf, config, dialled, rest):
     own = as_schedule("learning_rate", own_rate(leaf))
-    base = _revived(config)
+    base = revived(config)
     if base is None:
         return
-    if own != base and own not in [combined(base, scale, level) for scale, level in dialled]:
+    base = in_class_of(own_rate(leaf), base)
+    known = [combined(base, scale, level) for scale, level in [(1.0, 0.0), *dialled]]
+    known = [as_schedule("learning_rate", schedule) for schedule in known]
+    if own not in known:
         tell(f"{leaf.name} has another schedule than the saved run: training goes on with {own}.")
-    elif own != base or rest != 1.0:
+    elif own != known[0] or rest != 1.0:
         leaf.learning_rate = combined(base, rest, 0.0)
-
-
-def _revived(config):
-    try:
-        return None if config is None else registry.deserialize(config)
-    except (TypeError, ValueError):
-        return None

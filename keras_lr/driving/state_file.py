@@ -1,7 +1,9 @@
-"""State files: what one callback remembers after each epoch, in a file that is always whole.
+"""State files: what one callback remembers after each epoch, in a file that only grows at its end.
 
-An entry says after how many epochs and updates it was taken, and is used only with weights of that
-very moment: the file can neither run ahead of a checkpoint nor stay behind it unnoticed.
+A line is an entry, sealed with a checksum over itself and the line before. It says after how many
+epochs and updates it was taken, and is used only with weights of that very moment: the file can
+neither run ahead of a checkpoint nor stay behind it unnoticed. The first line is the head, with
+what all entries share. A last line that was cut off, by a kill while it was written, is left out.
 """
 
 import json
@@ -9,10 +11,11 @@ import os
 import warnings
 
 from keras_lr import checks
+from keras_lr.driving import entries as kinds
 from keras_lr.driving.messages import tell
-from keras_lr.files import write_atomically
+from keras_lr.files import hold, release, seal_of, sealed, unsealed, write_atomically
 
-_KEY, _FORMAT = "keras_lr_state", 1
+_KEY, _FORMAT, _WITHOUT_CHECKSUM = "keras_lr_state", 2, 1
 _FRESH = "or delete the file to begin with a fresh state"
 
 
@@ -21,7 +24,12 @@ class StateFile:
 
     def __init__(self, path):
         self.path = path
-        self._owner, self._entries, self._has_written = None, None, False
+        self._owner, self._found, self._has_written = None, None, False
+        self._forget()
+
+    def _forget(self):
+        """Forgets where the file ends, so that the next entry writes it anew."""
+        self._schedules, self._last_epoch, self._seal = None, None, None
 
     @classmethod
     def at(cls, name, path):
@@ -38,12 +46,29 @@ class StateFile:
 
     def is_same_as(self, other):
         """Tells whether two paths name one file."""
-        return os.path.abspath(self.path) == os.path.abspath(other.path)
+        return os.path.realpath(self.path) == os.path.realpath(other.path)
 
     def open(self, owner):
         """Reads what there is, so that a damaged file stops a run before it begins."""
-        os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
-        self._owner, self._entries = owner, read_entries(self.path, owner)
+        os.makedirs(os.path.dirname(os.path.realpath(self.path)), exist_ok=True)
+        what = f"The state file {self.path} of {owner}"
+        hold(self._lock, what, "give this one another `state_path`")
+        self._owner = owner
+        self._forget()
+        try:
+            self._found = read_entries(self.path, owner)
+        except ValueError:
+            self.close()
+            raise
+
+    def close(self):
+        """Lets other processes have the file."""
+        release(self._lock)
+
+    @property
+    def _lock(self):
+        folder, name = os.path.split(os.path.realpath(self.path))
+        return os.path.join(folder, f".{name}.lock")
 
     def find(self, epoch, counts, batches):
         """Returns the entry of a moment, by epochs and batches done; None for a new run.
@@ -51,10 +76,10 @@ class StateFile:
         `batches` is the number per epoch, if known. Raises ValueError where there is no such entry.
         """
         is_new_run = epoch == 0 and (self._has_written or not any(counts))
-        if self._entries is not None and not is_new_run:
+        if self._found is not None and not is_new_run:
             place = f"The state file {self.path} of {self._owner}"
-            return entry_at(self._entries, epoch, counts, batches, place)
-        if self._entries:
+            return entry_at(self._found, epoch, counts, batches, place)
+        if self._found:
             tell(f"{self._owner}: training begins, and {self.path} of an earlier run anew.")
         elif epoch > 0:
             warnings.warn(
@@ -62,15 +87,46 @@ class StateFile:
                 f"{epoch} with a fresh state.",
                 stacklevel=2,
             )
-        self._entries = []
+        self._found = []
         return None
 
     def write(self, entry):
-        """Adds an entry, and replaces the file in one piece."""
+        """Adds an entry at the end, whatever the number of those before it."""
+        goes_on = self._seal is not None and self._last_epoch < entry["epoch"]
+        if goes_on and self._schedules == entry["schedules"] and os.path.exists(self.path):
+            line = sealed(_row(entry), self._seal)
+            _append(self.path, f"{line}\n")
+        else:
+            line = self._write_anew(entry)
+        self._schedules, self._last_epoch = entry["schedules"], entry["epoch"]
+        self._seal, self._has_written = seal_of(line), True
+
+    def _write_anew(self, entry):
+        """Replaces the file in one piece: what there was, but for a time that was left."""
+        if self._seal is not None and os.path.exists(self.path):
+            self._found = read_entries(self.path, self._owner)
         # What lies beyond belongs to a time that was left when the run was set back.
-        self._entries = [e for e in self._entries or () if e["epoch"] < entry["epoch"]] + [entry]
-        write_entries(self.path, self._owner, self._entries)
-        self._has_written = True
+        kept = [e for e in self._found or () if e["epoch"] < entry["epoch"]]
+        head = {_KEY: _FORMAT, "callback": self._owner, "schedules": entry["schedules"]}
+        lines = [sealed(head)]
+        for one in [*kept, entry]:
+            lines.append(sealed(_row(one), seal_of(lines[-1])))
+        write_atomically(self.path, "".join(f"{line}\n" for line in lines))
+        # From here on they are in the file alone.
+        self._found = []
+        return lines[-1]
+
+
+def _row(entry):
+    # The optimizers' own schedules are those of the whole run, and may be long tables.
+    return {name: value for name, value in entry.items() if name not in ("schedules", "callback")}
+
+
+def _append(path, text):
+    with open(path, "ab") as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_entries(path, owner):
@@ -80,22 +136,23 @@ def read_entries(path, owner):
     """
     try:
         with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-        version, found, entries = content[_KEY], content["callback"], content["entries"]
+            head, entries = _parsed(file.read())
+        version, found = head[_KEY], head["callback"]
         for entry in entries:
-            entry["schedules"] = content["schedules"]
-            entry["epoch"] + sum(entry["iterations"]), entry["state"], entry["rates"]
+            entry.update(callback=found, schedules=head["schedules"])
+            kinds.check(entry)
+        checks.increasing("epoch", [entry["epoch"] for entry in entries])
     except FileNotFoundError:
         return None
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(
             f"The state file {path} of {owner} is damaged, or no state file: put back a copy of "
             f"it, {_FRESH}. ({type(error).__name__}: {error})"
         ) from error
-    if version != _FORMAT:
+    if version not in (_WITHOUT_CHECKSUM, _FORMAT):
         raise ValueError(
-            f"The state file {path} has format {version}, and this keras_lr reads {_FORMAT}: "
-            f"install the keras_lr that wrote it, {_FRESH}."
+            f"The state file {path} has format {version}, and this keras_lr reads "
+            f"{_WITHOUT_CHECKSUM} and {_FORMAT}: install the keras_lr that wrote it, {_FRESH}."
         )
     if found != owner:
         raise ValueError(
@@ -105,14 +162,23 @@ def read_entries(path, owner):
     return entries
 
 
-def write_entries(path, owner, entries):
-    """Replaces a state file in one piece."""
-    # The optimizers' own schedules are those of the whole run, and may be long tables.
-    schedules = entries[-1]["schedules"]
-    rows = [{k: v for k, v in entry.items() if k != "schedules"} for entry in entries]
-    lines = ",\n".join(json.dumps(row) for row in rows)
-    head = json.dumps({_KEY: _FORMAT, "callback": owner, "schedules": schedules})
-    write_atomically(path, f'{head[:-1]}, "entries": [\n{lines}\n]}}\n')
+def _parsed(text):
+    """Returns head and entries of a file, of which a last line may be cut off."""
+    first, *rest = text.split("\n")
+    try:
+        head = unsealed(first)
+    except ValueError:
+        head = json.loads(text)
+        if head[_KEY] == _FORMAT:
+            raise
+        # Version 0.1.0 has written all entries into one piece of JSON, without a checksum.
+        return head, head["entries"] if head[_KEY] == _WITHOUT_CHECKSUM else []
+    entries, before = [], seal_of(first)
+    # Of a file that is whole, the last line is empty.
+    for line in rest[:-1] if head[_KEY] == _FORMAT else ():
+        entries.append(unsealed(line, before))
+        before = seal_of(line)
+    return head, entries
 
 
 def entry_at(entries, epoch, iterations, batches, place):

@@ -43,11 +43,7 @@ class Snapshot:
     def __init__(self, model, with_optimizer):
         self._variables = _variables(model, with_optimizer)
         self._values = [copy_of(variable) for variable in self._variables]
-        self.non_finite = frozenset(
-            variable.path
-            for variable, value in zip(self._variables, self._values)
-            if keras.backend.is_float_dtype(variable.dtype) and not np.isfinite(value).all()
-        )
+        self.non_finite = _non_finite(zip(self._variables, self._values))
 
     @classmethod
     def of(cls, model, with_optimizer, arrays):
@@ -74,6 +70,19 @@ class Snapshot:
         """Writes every value back."""
         for variable, value in zip(self._variables, self._values):
             write_back(variable, value)
+
+
+def non_finite(model):
+    """Returns the paths of weights and slots that hold NaN or infinity; one copy at a time."""
+    return _non_finite((v, copy_of(v)) for v in _variables(model, with_optimizer=True))
+
+
+def _non_finite(pairs):
+    return frozenset(
+        variable.path
+        for variable, value in pairs
+        if keras.backend.is_float_dtype(variable.dtype) and not np.isfinite(value).all()
+    )
 
 
 def _variables(model, with_optimizer):
