@@ -79,7 +79,7 @@ class Counted:
 
 
 def tested(model, x, y, batch_size, **options):
-    """Returns the seconds per update of a range test, those of its compilations, and the updates."""
+    """Returns the seconds per update of a range test, of each compilation, and the updates."""
     options = {"verify": VERIFY, "num_steps": NUM_STEPS, "verbose": 0, **options}
     with Counted(model) as counted:
         begin = CLOCK()
