@@ -2,16 +2,14 @@
 
 import keras
 
-from keras_lr.keras_private.copies import copy_of, write_back
-from keras_lr.keras_private.live_variables import own_variables
-from keras_lr.keras_private.optimizers import leaves
 from keras_lr.keras_private.random_state import Randomness
+from keras_lr.keras_private.step_state import cells_of
 
 
 class Transaction:
-    """Every value that training changes: of a model, its optimizer, its metrics, all generators.
+    """Every value that training changes: of a model, its optimizers, its metrics, all generators.
 
-    `rollback()` puts the variables back, for another run; `restore()` everything. Building is not
+    `optimizers` are those that the model need not know of. `rollback()` puts the variables back, for another run; `restore()` everything. Building is not
     undone: what was built meanwhile gets the values that it had when it was noted.
 
     >>> import keras
@@ -24,36 +22,28 @@ class Transaction:
     [0.0]
     """
 
-    def __init__(self, model, data=None):
-        self._model, self._copies = model, {}
+    def __init__(self, model, data=None, optimizers=()):
+        self._model, self._optimizers, self._copies = model, optimizers, {}
         self.randomness = Randomness(data)
         self._restore_torch = _torch_restorer(model)
         self.note_variables()
 
     def note_variables(self):
-        """Takes copies of the variables that are new since the last time."""
-        for variable in _variables(self._model):
-            if id(variable) not in self._copies:
-                self._copies[id(variable)] = variable, copy_of(variable)
+        """Takes copies of the values that are new since the last time."""
+        for cell in cells_of(self._model, *self._optimizers):
+            if cell.key not in self._copies:
+                self._copies[cell.key] = cell, cell.read()
 
     def rollback(self):
-        """Puts every noted variable back."""
-        for variable, value in self._copies.values():
-            write_back(variable, value)
+        """Puts every noted value back."""
+        for cell, value in self._copies.values():
+            cell.write(value)
 
     def restore(self):
         """Puts everything back."""
         self.rollback()
         self._restore_torch()
         self.randomness.restore()
-
-
-def _variables(model):
-    yield from model.variables
-    yield from model.metrics_variables
-    yield from own_variables(model.optimizer)
-    for leaf in leaves(model.optimizer):
-        yield from own_variables(leaf)
 
 
 def _torch_restorer(model):
