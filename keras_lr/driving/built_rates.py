@@ -4,7 +4,13 @@ import json
 import warnings
 
 from keras_lr.driving.messages import tell
-from keras_lr.keras_private.optimizers import has_rate_variable, leaves, own_rate, rate_as_written
+from keras_lr.keras_private.optimizers import (
+    batches_counted,
+    has_rate_variable,
+    leaves,
+    own_rate,
+    rate_as_written,
+)
 from keras_lr.schedules import registry
 from keras_lr.schedules.coerce import as_schedule, in_class_of
 
@@ -48,9 +54,7 @@ class NewRates:
         if len(built) != len(self._now):
             raise ValueError(f"{len(built)} optimizers then, {len(self._now)} now")
         self._then = built
-        self._new = [
-            i for i, now in enumerate(self._now) if not _is_among(now, (built[i], standing[i]))
-        ]
+        self._new = [i for i in range(len(built)) if not _is_among(self._now[i], self._known(i))]
         for i in self._new:
             if isinstance(built[i], float) != isinstance(self._now[i], float):
                 raise ValueError(
@@ -58,6 +62,11 @@ class NewRates:
                     ": Keras cannot load the optimizer of a number into that of a schedule. "
                     "FitSchedule drives a schedule on a number"
                 )
+
+    def _known(self, i):
+        # What has trained before, up to an interrupt, has what callbacks had made of its rate.
+        has_trained = batches_counted(self._leaves[i]) > 0
+        return [self._then[i], *([self._standing[i]] if has_trained else [])]
 
     @property
     def built(self):
