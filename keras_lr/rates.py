@@ -3,6 +3,7 @@
 import keras
 
 from keras_lr import checks
+from keras_lr.driving.running import end_interrupted_fit
 from keras_lr.keras_private.optimizers import (
     batch_of_update,
     has_rate_variable,
@@ -32,6 +33,7 @@ def get_rate(optimizer):
     >>> get_rate(keras.optimizers.SGD(0.1)), get_rate(keras.optimizers.SGD(LinearDecay(0.2, 9)))
     (0.1, 0.2)
     """
+    end_interrupted_fit(optimizer)
     rates = {leaf.name: _next_rate(leaf) for leaf in leaves(_optimizer_of(optimizer))}
     return rates if len(rates) > 1 else rates.popitem()[1]
 
@@ -55,6 +57,7 @@ def set_rate(model, rate) -> None:
     0.05
     """
     rate = checks.RATE("rate", rate)
+    end_interrupted_fit(model)
     optimizers = leaves(_optimizer_of(model))
     scheduled = [leaf for leaf in optimizers if not has_rate_variable(leaf)]
     if scheduled and not isinstance(model, keras.Model):

@@ -1,60 +1,74 @@
-"""The whole suite, once per back end in a process of its own: Keras fixes its back end at import.
+"""The suite, once per back end in a process of its own: Keras fixes its back end at import.
 
-`python -m tests` runs on every back end that is installed, and executes the notebooks, two of these
-at a time where there are two cores; `python -m tests jax` on one of them; what else is given goes
-to pytest: `python -m tests jax -k plateau`.
+`python -m tests` runs the quick tier on every back end that is installed, two at a time where there
+are two cores. `python -m tests --rest` runs what that leaves out: full matrices, processes that are
+killed, distribution, the notebooks. `python -m tests jax` keeps to one back end; other options go
+to pytest, and select from both tiers: `python -m tests jax -k plateau`.
 """
 
 import concurrent.futures
 import importlib.util
 import os
+import pathlib
+import re
 import subprocess
 import sys
-import tempfile
 import time
 
+ROOT = pathlib.Path(__file__).parents[1]
+# The longest first.
 BACKENDS = ("tensorflow", "jax", "torch")
+# Keras' default; notebooks are executed on no other.
+DEFAULT = "tensorflow"
+# Tests train the same few networks: most of what JAX compiles in the rest, the quick tier has.
+COMPILED = ROOT / ".pytest_cache" / "jax"
+# A line of dots, none of them a failure.
+PROGRESS = re.compile(r"[.sx]+ +\[ *(\d+)%\]$")
 
 
-def jobs(chosen, options):
+def jobs(chosen, rest, options):
     """Returns what is to be run: a label, a back end, and the options of pytest."""
-    default, *others = BACKENDS
-    without = ["-m", "not notebook"]
-    found = [(name, name, [*without, *options]) for name in others if name in chosen]
-    if default in chosen:
-        # Notebooks are executed on the default back end only, and take as long as a suite.
-        alone = ("notebooks", default, ["-m", "notebook", "tests/project/test_notebooks.py"])
-        found[1:1] = [] if options else [alone]
-        found.insert(0, (default, default, options or without))
-    return found
+    if options:
+        tier = ["-m", "rest"] if rest else []
+        return [(name, name, [*tier, *options]) for name in chosen]
+    tier = "rest and not notebook" if rest else "not rest"
+    found = [(name, name, ["-m", tier]) for name in chosen]
+    # They take as long as a back end.
+    notebooks = ("notebooks", DEFAULT, ["-m", "notebook", "tests/project/test_notebooks.py"])
+    return [notebooks, *found] if rest and DEFAULT in chosen else found
 
 
 def run(label, backend, options, mark=""):
-    """Runs pytest on one back end, each line it prints behind `mark`; returns its status."""
+    """Runs pytest on one back end, what it prints behind `mark`; returns its status and seconds."""
     begin = time.perf_counter()
     command = [sys.executable, "-m", "pytest", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    pipes |= {"env": environment(backend), "errors": "replace"}
     say(f"{mark}== {label} ==\n")
-    with tempfile.TemporaryDirectory() as compiled:
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        pipes["env"] = environment(backend, compiled)
-        with subprocess.Popen(command, errors="replace", **pipes) as process:
-            for line in process.stdout:
+    told = 0
+    with subprocess.Popen(command, **pipes) as process:
+        for line in process.stdout:
+            progress = PROGRESS.match(line)
+            if progress is None:
                 say(mark + line)
-    say(f"{mark}== {label}: {time.perf_counter() - begin:.0f} s ==\n")
-    return process.returncode
+            elif int(progress[1]) >= told + 25:
+                told = int(progress[1])
+                say(f"{mark}{told} %\n")
+    seconds = time.perf_counter() - begin
+    say(f"{mark}== {label}: {seconds:.0f} s ==\n")
+    return process.returncode, seconds
 
 
-def environment(backend, compiled):
-    """Returns the variables of a suite; JAX keeps in the folder `compiled` what it compiles."""
+def environment(backend):
+    """Returns the variables of a job."""
     found = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
     found["PYTHONUNBUFFERED"] = "1"
     if backend == "torch":
         # On shared cores the threads of a tiny step cost ten times the step.
         found.setdefault("OMP_NUM_THREADS", "1")
     if backend == "jax":
-        # Tests train the same few networks: most of what they compile was compiled before.
         found |= {
-            "JAX_COMPILATION_CACHE_DIR": compiled,
+            "JAX_COMPILATION_CACHE_DIR": str(COMPILED),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         }
@@ -62,23 +76,26 @@ def environment(backend, compiled):
 
 
 def say(line):
-    # In one piece, or two suites would meet within a line.
+    # In one piece, or two jobs would meet within a line.
     sys.stdout.write(line)
     sys.stdout.flush()
 
 
 def main(arguments):
     chosen = [name for name in BACKENDS if name in arguments]
-    options = [argument for argument in arguments if argument not in BACKENDS]
+    options = [a for a in arguments if a not in BACKENDS and a != "--rest"]
     installed = [name for name in BACKENDS if importlib.util.find_spec(name) is not None]
-    todo = jobs(chosen or installed, options)
-    # The suites are single-threaded for the most part.
+    todo = jobs(chosen or installed, "--rest" in arguments, options)
+    begin = time.perf_counter()
+    # Jobs are single-threaded for the most part.
     with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count() or 1, 3)) as pool:
         marks = [f"{label}: " if len(todo) > 1 else "" for label, *_ in todo]
-        statuses = list(pool.map(run, *zip(*todo), marks))
-    failed = [label for (label, *_), status in zip(todo, statuses) if status != 0]
-    print(f"\nFailed: {', '.join(failed)}" if failed else "\nAll passed.")
-    return 1 if failed else 0
+        results = list(pool.map(run, *zip(*todo), marks))
+    print()
+    for (label, *_), (status, seconds) in zip(todo, results):
+        print(f"{label:<12}{seconds:5.0f} s  {'passed' if status == 0 else 'FAILED'}")
+    print(f"{'total':<12}{time.perf_counter() - begin:5.0f} s")
+    return int(any(status for status, _ in results))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import hypothesis
 import keras
 import numpy as np
 import pytest
+from support import tiers
 
 from keras_lr.schedules import base
 
@@ -30,6 +31,15 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "requires_trainable_backend: needs a back end that trains")
     if keras.config.backend() == "tensorflow":
         _read_without_tuning()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    config.stash[tiers.COLLECTED] = list(items)
+    if keras.config.backend() != tiers.host_backend():
+        for item in items:
+            if item.nodeid.partition("::")[0] in tiers.HOST_ONLY:
+                item.add_marker(tiers.rest)
 
 
 def _read_without_tuning():

@@ -37,6 +37,8 @@ class RateCallback(keras.callbacks.Callback):
     """
 
     driver = None
+    # The one that was named; None is the model's.
+    optimizer = None
     schedule = None
     state_file = None
     lower_limit = None
@@ -78,13 +80,25 @@ class RateCallback(keras.callbacks.Callback):
         """What this callback has a say in, as things stand."""
         return Contribution()
 
+    def contribution_to(self, run):
+        """What it has a say in for an optimizer whose run is this long, in updates."""
+        return self.contribution
+
+    @property
+    def drives_or_records(self):
+        """Tells whether an optimizer is needed for it."""
+        return self.follows_metrics or self.writes_rate or self.schedule is not None
+
     def install(self, driven):
-        """Puts what is driven beside the rate into an optimizer; returns whether anything was."""
+        """Puts what is driven beside the rate into an optimizer; returns what is compiled in.
+
+        A value that equals another one only if the same would be compiled; True if a step with it
+        can be used in no other fit; False if nothing was put in.
+        """
         return False
 
     def remove(self, driven):
-        """Takes it out again; returns whether there was anything."""
-        return False
+        """Takes it out again."""
 
     def record_updates(self):
         """Called before and after the clock is set back: for those who keep a record."""
@@ -191,6 +205,13 @@ class StepCallback(RateCallback):
             if self.sets_base
             else Contribution(None, self.schedule)
         )
+
+    def contribution_to(self, run):
+        if run == self.driver.run or self.schedule is None:
+            return self.contribution
+        # Of an optimizer that accumulates over other numbers of batches.
+        schedule = self.build(run)
+        return Contribution(schedule) if self.sets_base else Contribution(factor=schedule)
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)

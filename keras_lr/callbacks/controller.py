@@ -171,14 +171,14 @@ class Controller(StatefulCallback):
 
     def observe(self, epoch, value):
         """Takes one value of the metric and applies what follows from it."""
-        before, rate = self.state, self.driver.next_rate()
+        before, rate = self.state, self.driver.next_rate(self)
         self.state = self.decide(epoch, before, value, rate)
         self.act(before, self.state, value)
         if (before.factor, before.rate) != (self.state.factor, self.state.rate):
             reason = self.explain(before, self.state, value)
             self.driver.update(epoch, self, reason)
             if self.verbose:
-                self._tell(epoch, rate, self.driver.next_rate(), reason)
+                self._tell(epoch, rate, self.driver.next_rate(self), reason)
 
     def _tell(self, epoch, before, after, reason):
         verb = "reducing" if after < before else "raising"

@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-from keras import ops
 
 from keras_lr import checks
 from keras_lr.callbacks.base import StepCallback
@@ -11,7 +10,7 @@ from keras_lr.driving.contribution import Contribution
 from keras_lr.keras_private import hyperparameters
 from keras_lr.keras_private.optimizers import leaves
 from keras_lr.keras_private.overrides import Overrides
-from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.coerce import as_schedule, is_fixed
 
 _MOST_CHECKED = 10**5
 
@@ -68,20 +67,17 @@ class HyperparameterSchedule(StepCallback):
             self.limits(f"{self.hyperparameter}[{int(updates[i])}]", float(values[i]))
 
     def install(self, driven):
-        optimizer = driven.optimizer
+        optimizer, dial = driven.optimizer, driven.dial
 
         def value():
-            clock = ops.subtract(optimizer.iterations, driven.offset)
-            return self.replacement(optimizer, self.schedule(clock))
+            return self.replacement(optimizer, self.schedule(dial.clock_in_step()))
 
         names = self.attributes(optimizer)
         hyperparameters.hold_in_step(self._overrides, optimizer, self.method, names, value)
-        return True
+        return (self.method, self.schedule) if is_fixed(self.schedule) else True
 
     def remove(self, driven):
-        was_held = self.method in vars(driven.optimizer)
         self._overrides.take_off(driven.optimizer)
-        return was_held
 
 
 class MomentumSchedule(HyperparameterSchedule):

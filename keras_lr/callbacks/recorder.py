@@ -136,7 +136,7 @@ class LearningRateRecorder(RateCallback):
         together = self.driver.driven
         updates = np.arange(self._begin, together[0].updates_done(without_last))
         for driven in together:
-            applied, name = driven.applied(updates), self.driver.log_name(driven)
+            applied, name = driven.applied(updates), together.log_name(driven)
             self._rates.setdefault(driven.name, []).append(applied)
             if len(updates):
                 self._last |= {"update": int(updates[-1]), name: float(applied[-1])}

@@ -71,6 +71,11 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     def contribution(self):
         return Contribution(base=self.state.rate if self.schedule is None else self.schedule)
 
+    def contribution_to(self, run):
+        if self.schedule is None:
+            return self.contribution
+        return StepCallback.contribution_to(self, run)
+
     # In updates: a table, made before training
 
     def build(self, run):
@@ -107,7 +112,7 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
         if logs is not None:
-            logs |= self.driver.rates_in_logs()
+            logs |= self.driver.driven.in_logs()
         self.driver.decided(self, epoch + 1)
 
     def _base_rate(self):
@@ -115,7 +120,7 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
         written = self.driver.adopt_foreign_writes()
         if self.state.rate is not None and not written:
             return self.state.rate
-        rates = self.driver.base_rates()
+        rates = self.driver.driven.base_rates(self)
         # Shares of one rate, taken apart again, are equal but for rounding.
         if not np.allclose(rates, rates[0], rtol=1e-6, atol=0):
             rates = sorted(set(rates))

@@ -12,7 +12,8 @@ from keras_lr.keras_private.optimizers import (
     rate_as_written,
 )
 from keras_lr.schedules import registry
-from keras_lr.schedules.coerce import as_schedule, in_class_of
+from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.scaled import in_class_of
 
 
 def config_of(own):
@@ -93,6 +94,9 @@ class NewRates:
             if is_number:
                 self._leaves[i].learning_rate = now
             for entry in entries:
+                if len(entry["rates"]) != len(self._leaves):
+                    # Another optimizer than the model's own is driven.
+                    continue
                 if is_number:
                     entry["rates"][i]["base"] = now
                 else:

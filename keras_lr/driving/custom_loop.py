@@ -4,6 +4,7 @@ import keras
 
 from keras_lr import checks
 from keras_lr.driving.running import running_driver
+from keras_lr.driving.watching import OptimizerWatch
 from keras_lr.keras_private.fit_call import FitCall
 
 _COUNT = checks.Number(minimum=1, integer=True)
@@ -36,14 +37,23 @@ def attach(callback, model, epochs, steps_per_epoch, initial_epoch):
     callback.driver.by_hand = True
     for each in together:
         each.on_epoch_begin(first if each is callback else each.attached_epoch)
+        watch(each)
     return first
+
+
+def watch(callback):
+    """Notes which batches were counted, to see at the next `step` that there are more."""
+    callback.attached_watch = OptimizerWatch(callback.model, callback.driver.driven)
 
 
 def is_attached(callback):
     """Tells whether a callback drives a model without `fit`, one that was not compiled anew."""
     driver = callback.driver
     return bool(
-        driver is not None and driver.by_hand and driver.driven and driver.drives(callback.model)
+        driver is not None
+        and driver.by_hand
+        and len(driver.driven)
+        and driver.drives(callback.model)
     )
 
 
@@ -61,15 +71,17 @@ def _attached_before(model):
 def step(callback, value):
     """Ends an epoch with the value of the metric, or logs; returns the rate of the next update."""
     driver, name = callback.driver, type(callback).__name__
-    if driver is None or not driver.by_hand or not driver.driven:
+    if driver is None or not driver.by_hand or not len(driver.driven):
         raise ValueError(f"Call {name}.attach(model) before `step`.")
     if not driver.drives(callback.model):
         raise ValueError(f"The model was compiled anew: call {name}.attach(model) again.")
+    callback.attached_watch.check(callback.model, drives=True)
     driver.adopt_foreign_writes()
     callback.on_epoch_end(callback.attached_epoch, _logs(callback, value))
     callback.attached_epoch += 1
     callback.on_epoch_begin(callback.attached_epoch)
-    return driver.next_rate()
+    watch(callback)
+    return driver.next_rate(callback)
 
 
 def detach(callback):

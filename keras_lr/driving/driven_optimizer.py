@@ -8,57 +8,56 @@ config stay the user's, so that a checkpoint written meanwhile has Keras' own la
 What follows metrics changes seldom, between epochs, as `scale · base + level`:
 
 * an optimizer built with a number has it written to its rate variable, which is live everywhere;
-* for any other base it is a pair of variables that belong to no optimizer, live in the compiled
-  step of TensorFlow and PyTorch. JAX would bake them in, so there a change builds the step anew.
-  The optimizer's own schedule becomes `scale · schedule` at the same time: what is saved then
-  continues at the rate that was applied.
+* for any other base it is a dial of live variables. The optimizer's own schedule becomes
+  `scale · schedule` at the same time: what is saved then continues at the rate that was applied.
 """
 
-import keras
 import numpy as np
-from keras import ops
 
 from keras_lr.driving.applied_rates import AppliedRates, Formula
+from keras_lr.driving.rate_in_step import RateInStep
 from keras_lr.keras_private.optimizers import (
     RATE_METHOD,
+    as_held,
     batch_of_update,
     batches_counted,
-    counter_in_step,
     has_rate_variable,
     multiplier_of,
     own_rate,
     rate_as_written,
-    rate_in_step,
     read,
-    strategy_of,
     updates_made,
 )
 from keras_lr.keras_private.overrides import Overrides
-from keras_lr.schedules.coerce import as_schedule, combined
-
-_COMPILED = "_keras_lr_compiled_schedule"
+from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.scaled import combined
 
 
 class DrivenOptimizer:
     """An optimizer whose rate is `(scale · base(t) + level) × factors(t)` during one fit.
 
     `base` is a schedule in the place of the optimizer's own rate, or None; `factors` are schedules.
-    Their t is `first_update` at the first update of the fit.
+    Their t is `first_update` at the first update of the fit. `steps` has the optimizer's dial.
     """
 
-    def __init__(self, optimizer, first_update=0):
+    def __init__(self, optimizer, steps, first_update=0, number=None):
         self.optimizer = optimizer
+        # Updates are numbered on where another optimizer has left off.
+        self._shift = 0 if number is None else number - updates_made(optimizer)
         self.name = optimizer.name
         self.own = own_rate(optimizer)
         self.multiplier = multiplier_of(optimizer)
         self.base, self.factors = None, ()
         self._begin = self.updates_done()
         self.offset = self._begin - first_update
-        self._dial = None
+        self._steps, self._dial, self._rate = steps, None, None
         self._overrides = Overrides()
-        # What the optimizer held when we last wrote to it.
-        self._held = self.own
-        self.initial = rate_as_written(self.own) if has_rate_variable(optimizer) else None
+        # What the optimizer held when we last wrote to it: a schedule, or its variable's value.
+        self._held, self._number = self.own, None
+        self.initial = self._without_ours = None
+        if has_rate_variable(optimizer):
+            self.initial = self._without_ours = rate_as_written(self.own)
+            self._number = read(self.own)
         self._scale, self._level = 1.0, 0.0
         self.begin_epoch()
         self._applied = AppliedRates()
@@ -68,7 +67,7 @@ class DrivenOptimizer:
 
     def updates_done(self, without_last=0):
         """Returns how many updates there were, in all fits, not counting the last few batches."""
-        return updates_made(self.optimizer, without_last)
+        return updates_made(self.optimizer, without_last) + self._shift
 
     def updates_made(self):
         """Returns the number of updates made in this fit."""
@@ -92,66 +91,77 @@ class DrivenOptimizer:
 
     # Into the optimizer
 
-    def compile(self, model, base, factors, follows_metrics=False):
-        """Puts base and factors into the training step; returns whether it must be rebuilt.
+    def rate_in_step(self, base, factors):
+        """Returns what has to be compiled into the training step; None where nothing has.
 
-        `follows_metrics` tells that `set` is going to be called, too.
+        A number in its variable is live in every step.
         """
         if base is not None and self.multiplier != 1:
             base = base * self.multiplier
         if (base, tuple(factors)) != (self.base, self.factors):
             self.base, self.factors = base, tuple(factors)
             self._note()
-        if self._dial is None and follows_metrics and not self._uses_variable:
-            self._dial = _Dial(model)
-            self._dial.set(self._scale, self._level)
-        if self._dial is None and self.base is None and not self.factors:
-            return False
-        self._overrides.put(self.optimizer, RATE_METHOD, self._rate_in_step)
-        return True
+        if self._uses_variable and not self.factors:
+            return None
+        return RateInStep(self.optimizer, self.dial, self.base, self.factors)
+
+    def put_in(self, rate):
+        """Has the optimizer ask `rate_in_step` for its rate; None leaves it to itself."""
+        self._overrides.take_off()
+        self._rate = rate
+        if rate is not None:
+            self._overrides.put(self.optimizer, RATE_METHOD, rate)
+            self._turn_dial()
 
     def remove(self):
-        """Takes out what was put in; returns whether there was anything."""
-        was_driven = RATE_METHOD in vars(self.optimizer)
-        self._overrides.take_off()
-        return was_driven
+        """Takes out what was put in."""
+        self.put_in(None)
 
-    def _rate_in_step(self):
-        """Returns the rate; runs inside the training step, once per update or once per trace."""
-        dial = None if self._uses_variable else self._dial
-        if self.base is not None:
-            rate = self.base(self._clock_in_step())
-        elif dial is not None:
-            rate = self.own(counter_in_step(self.optimizer))
-        else:
-            rate = rate_in_step(self.optimizer)
-        if dial is not None:
-            rate = ops.add(ops.multiply(rate, dial.scale), dial.level)
-        for factor in self.factors:
-            rate = ops.multiply(rate, factor(self._clock_in_step()))
-        return rate
+    @property
+    def dial(self):
+        """What a training step reads and is changed between updates, on this fit's clock."""
+        if self._dial is None:
+            self._dial = self._steps.dial_of(self.optimizer)
+            self._dial.set_clock(self.offset - self._shift)
+        return self._dial
 
-    def _clock_in_step(self):
-        return ops.subtract(self.optimizer.iterations, self.offset)
+    def _turn_dial(self):
+        if self._rate is not None:
+            at_rest = (1.0, 0.0)
+            self.dial.set(*(at_rest if self._uses_variable else (self._scale, self._level)))
 
     def set(self, scale, level):
-        """Applies `scale · base + level` from the next update on; returns whether to rebuild."""
+        """Applies `scale · base + level` from the next update on."""
         level *= self.multiplier
         if (scale, level) == (self._scale, self._level):
-            return False
+            return
         self._scale, self._level = scale, level
         self._since_epoch_began.append((scale, level))
         self._note()
-        if self.initial is not None:
-            self.optimizer.learning_rate = self._in_variable()
-        else:
+        if self.initial is None:
             self._held = self.optimizer.learning_rate = combined(self.own, scale, level)
-        return self._dial is not None and self._dial.set(scale, level)
+        else:
+            self._write(self._in_variable())
+        self._turn_dial()
+
+    def leave(self, scale, level):
+        """Leaves what stays after the fit, unless somebody else has written a rate since."""
+        if self.was_overwritten():
+            return
+        self.set(scale, level)
+        if self.initial is not None:
+            # What was there before us, or was written by somebody else, with what stays of ours.
+            self._write(self._without_ours * scale + level * self.multiplier)
+
+    def _write(self, rate):
+        self.optimizer.learning_rate = rate
+        self._number = as_held(self.optimizer, rate)
 
     def lower_base(self, rate):
         """Takes `rate` as the base where the optimizer's number is higher by now."""
         if self.initial is not None and rate is not None:
             self.initial = min(self.initial, rate)
+            self._without_ours = min(self._without_ours, rate)
 
     @property
     def _uses_variable(self):
@@ -163,32 +173,26 @@ class DrivenOptimizer:
 
     # What others do to it
 
-    def may_be_stale(self):
-        """Tells whether an earlier fit may have compiled another schedule than the one there is."""
-        before = vars(self.optimizer).get(_COMPILED)
-        vars(self.optimizer)[_COMPILED] = self.own
-        return self.initial is None and before is not self.own
-
     def was_overwritten(self):
         """Tells whether somebody else has written a rate, or assigned a schedule, since we did."""
         if own_rate(self.optimizer) is not self._held:
             return True
-        if self.initial is None:
-            return False
-        # As the variable holds it: a rate is rounded to 3 digits where floatx is bfloat16.
-        expected = ops.cast(self._in_variable(), self.own.dtype)
-        return not np.isclose(read(self.own), read(expected), rtol=1e-6, atol=0)
+        return self.initial is not None and read(self.own) != self._number
 
-    def adopt_foreign_write(self):
-        """Takes a rate that somebody else has written as the base; returns whether one had."""
+    def adopt_foreign_write(self, staying=1.0):
+        """Takes a rate that somebody else has written as the base; returns whether one had.
+
+        `staying` is the part of the present scale that stays after the fit.
+        """
         if not self.was_overwritten():
             return False
         if own_rate(self.optimizer) is not self._held:
             self._held = own_rate(self.optimizer)
             return True
-        found = rate_as_written(self.own)
+        found, self._number = rate_as_written(self.own), read(self.own)
         self.initial = found / self._scale if self._scale else self.initial
         self._level = self._level if self._scale else found
+        self._without_ours = found / staying if staying else self._without_ours
         self._note()
         return True
 
@@ -208,7 +212,7 @@ class DrivenOptimizer:
         if self.base is not None:
             return self._on_clock(self.base)
         own = None if self.initial is not None else as_schedule("learning_rate", self.own)
-        return lambda updates: own.rates(batch_of_update(self.optimizer, updates))
+        return lambda updates: own.rates(batch_of_update(self.optimizer, updates - self._shift))
 
     def _on_clock(self, schedule):
         return lambda updates: schedule.rates(updates - self.offset)
@@ -242,31 +246,3 @@ class DrivenOptimizer:
             "level": self._level,
             "dialled": [list(pair) for pair in self._since_epoch_began],
         }
-
-
-class _Dial:
-    """`scale` and `level` where the compiled step sees them change, if the back end allows it."""
-
-    def __init__(self, model):
-        self.live = keras.config.backend() != "jax"
-        self.scale, self.level = (self._number(value, model) for value in (1.0, 0.0))
-
-    def _number(self, value, model):
-        if not self.live:
-            return value
-        strategy = strategy_of(model)
-        options = {"shape": (), "trainable": False, "autocast": False}
-        initializer = keras.initializers.Constant(value)
-        if strategy is None:
-            return keras.Variable(initializer, **options)
-        with strategy.scope():
-            return keras.Variable(initializer, aggregation="only_first_replica", **options)
-
-    def set(self, scale, level):
-        """Returns whether the training step must be rebuilt to see the change."""
-        if self.live:
-            self.scale.assign(scale)
-            self.level.assign(level)
-        else:
-            self.scale, self.level = scale, level
-        return not self.live

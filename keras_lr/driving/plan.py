@@ -62,7 +62,7 @@ def _depends_on_length(callback, run):
 
 
 def _optimizers(model, callbacks, run, driven, epoch):
-    if not driven:
+    if not len(driven):
         for optimizer in leaves(model.optimizer):
             yield OptimizerPlan(optimizer.name, has_schedule(optimizer))
         return

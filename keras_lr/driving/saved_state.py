@@ -13,11 +13,11 @@ from keras_lr.driving.messages import tell
 from keras_lr.keras_private.optimizers import (
     batches_counted,
     has_rate_variable,
-    leaves,
     own_rate,
     rate_as_written,
 )
-from keras_lr.schedules.coerce import as_schedule, combined, in_class_of
+from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.scaled import combined, in_class_of
 
 
 class SavedState:
@@ -73,13 +73,13 @@ class SavedState:
         for callback, state in self._given.items():
             callback.set_state(state)
 
-    def recall(self, optimizer, epoch, batches):
+    def recall(self, optimizers, epoch, batches):
         """Gives each callback its state of this moment, and the optimizers their base.
 
         `batches` is the number per epoch, if known. Returns the callbacks that had a state, and
         the clocks of this moment's schedules by optimizer, None where nobody knows.
         """
-        counts = [batches_counted(leaf) for leaf in leaves(optimizer)]
+        counts = [batches_counted(optimizer) for optimizer in optimizers]
         found = {c: self._found(c, epoch, counts, batches) for c in self._remembering}
         found = {callback: entry for callback, entry in found.items() if entry is not None}
         for callback, entry in found.items():
@@ -90,7 +90,7 @@ class SavedState:
         for entry in list(found.values())[-1:]:
             # A state that was taken before any fit, or by hand, says nothing of rates.
             if entry.get("rates"):
-                _put_back(optimizer, entry, factor)
+                _put_back(optimizers, entry, factor)
         moments = [self._backup_moment, *found.values()]
         clocks = [m["clocks"] for m in moments if "clocks" in m and m["epoch"] == epoch > 0]
         return list(found), clocks[0] if clocks else None
@@ -131,9 +131,13 @@ class SavedState:
 
     def begin(self, driven, epoch, restored):
         """Keeps the states that a fit begins with; those of `restored` are in their files."""
-        self._schedules = [config_of(one.own) for one in driven]
+        self.follow(driven)
         self._take(driven, epoch)
         self._write([callback for callback in self._remembering if callback not in restored])
+
+    def follow(self, driven):
+        """Takes other optimizers for those that had been driven."""
+        self._schedules = [config_of(one.own) for one in driven]
 
     def keep(self, driven, epoch):
         """Keeps all states of the moment after `epoch` epochs."""
@@ -156,9 +160,8 @@ class SavedState:
                 callback.state_file.write(entry)
 
 
-def _put_back(optimizer, entry, factor):
+def _put_back(found, entry, factor):
     """Puts the base of a moment into the optimizers; `factor` is dialled on top of it again."""
-    found = leaves(optimizer)
     if len(found) != len(entry["rates"]):
         raise ValueError(
             f"The state of {entry['callback']} must be of a model with {len(found)} optimizers, "

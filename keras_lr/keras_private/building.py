@@ -12,6 +12,11 @@ def build_from(model, data):
     """Builds what is not built yet of a model and its optimizer, by the shapes of a batch."""
     if not is_built(model):
         model._symbolic_build(data_batch=data)
+    build_optimizer(model)
+
+
+def build_optimizer(model):
+    """Builds a model's optimizer, if its weights are there."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
 

@@ -7,9 +7,13 @@ optimizer, and what wraps it, is given `save_own_variables` and `load_own_variab
 out, so that files have Keras' own layout.
 """
 
+import weakref
+
 import keras
 
+from keras_lr.keras_private.optimizers import parts
 from keras_lr.keras_private.overrides import Overrides
+from keras_lr.schedules.evaluation import result_dtype
 
 
 class LiveVariable(keras.Variable):
@@ -17,7 +21,7 @@ class LiveVariable(keras.Variable):
 
 
 class LiveVariables:
-    """The live variables of a model's optimizers, from `add` to `take_off`.
+    """The live variables of a model's optimizers, from `add` to `take_off`, and after `put_on`.
 
     On JAX, add and take off only where the trainer's state is in step with the variables: outside
     of `fit`, or in it before the first batch of an epoch. So it is with `assign`, which needs
@@ -40,43 +44,55 @@ class LiveVariables:
     """
 
     def __init__(self, model):
-        self._optimizer = model.optimizer
+        self._model = weakref.ref(model)
         self._strategy = getattr(model, "distribute_strategy", None)
-        self._overrides, self._added = Overrides(), []
+        self._overrides, self._added, self._on = Overrides(), [], []
 
-    def add(self, optimizer, value):
-        """Returns a new float32 variable that the step can read wherever `optimizer` is at work.
+    def add(self, optimizer, value, dtype=None):
+        """Returns a new variable that the step can read wherever `optimizer` is at work.
 
         `optimizer` is one that holds a rate: the model's own, or one inside it. `value` is a number
-        or an array, whose shape the variable keeps.
+        or an array, whose shape the variable keeps; `dtype` is that of rates if not given.
         """
-        variable = self._new(value)
-        if keras.config.backend() == "jax":
-            if not self._added:
-                self._leave_out_of_files()
-            optimizer._variables.append(variable)
-            self._added.append((optimizer, variable))
+        variable = self._new(value, dtype or result_dtype())
+        self._added.append((optimizer, variable))
+        self.put_on()
         return variable
+
+    def put_on(self):
+        """Puts every variable that was taken off on its optimizer again."""
+        if keras.config.backend() != "jax":
+            return
+        if not self._on:
+            self._leave_out_of_files(self._model())
+        for optimizer, variable in self._added[len(self._on) :]:
+            optimizer._variables.append(variable)
+            self._on.append(variable)
 
     def take_off(self):
         """Takes every variable off its optimizer again."""
-        for optimizer, variable in self._added:
-            _keep(optimizer, lambda other, gone=variable: other is not gone)
-        self._added.clear()
+        gone = {id(variable) for variable in self._on}
+        for optimizer, _ in self._added:
+            _keep(optimizer, lambda variable: id(variable) not in gone)
+        self._on.clear()
         self._overrides.take_off()
 
-    def _new(self, value):
-        options = {"dtype": "float32", "trainable": False, "autocast": False}
+    def _new(self, value, dtype):
+        options = {"dtype": dtype, "trainable": False, "autocast": False}
         if self._strategy is None:
             return LiveVariable(value, **options)
         with self._strategy.scope():
             return LiveVariable(value, aggregation="only_first_replica", **options)
 
-    def _leave_out_of_files(self):
-        for part in _parts(self._optimizer):
+    def _leave_out_of_files(self, model):
+        whole = model.optimizer
+        for part in parts(whole):
             for name in ("save_own_variables", "load_own_variables"):
-                without = _without_live_variables(self._optimizer, getattr(part, name))
+                without = _without_live_variables(whole, getattr(part, name))
                 self._overrides.put(part, name, without)
+        # What Orbax' checkpoints are made of.
+        without = _without_live_variables(whole, model.get_state_tree)
+        self._overrides.put(model, "get_state_tree", without)
 
 
 def own_variables(optimizer):
@@ -87,12 +103,12 @@ def own_variables(optimizer):
 def _without_live_variables(optimizer, method):
     """Returns a method that finds no live variables in an optimizer and what is inside it."""
 
-    def without(store):
-        whole = [(part, list(part._variables)) for part in _parts(optimizer)]
+    def without(*args, **options):
+        whole = [(part, list(part._variables)) for part in parts(optimizer)]
         for part, _ in whole:
             _keep(part, lambda variable: not isinstance(variable, LiveVariable))
         try:
-            return method(store)
+            return method(*args, **options)
         finally:
             for part, variables in whole:
                 part._variables[:] = variables
@@ -102,11 +118,3 @@ def _without_live_variables(optimizer, method):
 
 def _keep(optimizer, condition):
     optimizer._variables[:] = [v for v in optimizer._variables if condition(v)]
-
-
-def _parts(optimizer):
-    """Yields an optimizer and all inside it, also those that wrap others."""
-    yield optimizer
-    inner = getattr(optimizer, "inner_optimizer", None)
-    for part in getattr(optimizer, "optimizers", []) if inner is None else [inner]:
-        yield from _parts(part)

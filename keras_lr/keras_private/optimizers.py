@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_lr.schedules.evaluation import host_value
 
@@ -19,10 +20,40 @@ def leaves(optimizer):
     >>> leaves(keras.optimizers.LossScaleOptimizer(sgd)) == [sgd]
     True
     """
+    inside = getattr(optimizer, "optimizers", None)
+    if inside is None:
+        # A loss scale, or a stranger's wrapper, such as Lookahead: the one inside updates.
+        inside = [v for v in vars(optimizer).values() if isinstance(v, keras.optimizers.Optimizer)]
+        inside = inside or None
+    return [optimizer] if inside is None else [leaf for each in inside for leaf in leaves(each)]
+
+
+def optimizers_of(model):
+    """Returns the optimizers among the attributes of a model by name, but not `optimizer` itself.
+
+    As in a model with a `train_step` of its own, which uses several: those of a list or a
+    dictionary have its name with the index or key.
+    """
+    found = {}
+    for name, value in vars(model).items():
+        parts = {name: value}
+        if isinstance(value, dict):
+            parts = {f"{name}[{key!r}]": part for key, part in value.items()}
+        elif isinstance(value, (list, tuple)):
+            parts = {f"{name}[{i}]": part for i, part in enumerate(value)}
+        for place, part in parts.items():
+            is_optimizer = isinstance(part, keras.optimizers.Optimizer)
+            if is_optimizer and part is not model.optimizer:
+                found[place] = part
+    return found
+
+
+def parts(optimizer):
+    """Yields an optimizer and all inside it, also those that wrap others."""
+    yield optimizer
     inner = getattr(optimizer, "inner_optimizer", None)
-    if inner is not None:
-        return leaves(inner)
-    return list(getattr(optimizer, "optimizers", [optimizer]))
+    for part in getattr(optimizer, "optimizers", []) if inner is None else [inner]:
+        yield from parts(part)
 
 
 # The rate
@@ -60,8 +91,15 @@ def read(value):
 
 
 def rate_as_written(variable):
-    """Returns the shortest decimal of a float32 rate: 0.1, and not 0.10000000149011612."""
-    return float(str(np.float32(read(variable))))
+    """Returns a rate as a float; a float32 as its shortest decimal: 0.1, not 0.1000000015."""
+    rate = read(variable)
+    is_single = keras.backend.standardize_dtype(variable.dtype) == "float32"
+    return float(str(np.float32(rate))) if is_single else rate
+
+
+def as_held(optimizer, rate):
+    """Returns a number as the rate variable of an optimizer holds it, rounded to its type."""
+    return read(ops.convert_to_tensor(rate, dtype=own_rate(optimizer).dtype))
 
 
 def multiplier_of(optimizer):
@@ -126,9 +164,9 @@ def may_skip_updates(optimizer):
 # Whether it can be driven
 
 
-def check_optimizer(model):
-    """Raises unless every rate of a model can be driven."""
-    optimizer = getattr(model, "optimizer", None)
+def check_optimizer(model, optimizer=None):
+    """Raises unless every rate of a model's optimizer, or of another one, can be driven."""
+    optimizer = optimizer or getattr(model, "optimizer", None)
     if optimizer is None:
         raise ValueError("The model must be compiled first: model.compile(optimizer=…, loss=…).")
     if not leaves(optimizer) and model.built:

@@ -1,11 +1,36 @@
-"""The compiled training step of a model: built anew, or forgotten, when what is in it changed."""
+"""The compiled training step of a model: built anew, exchanged, and what is compiled into it."""
+
+import numbers
+
+import keras
 
 from keras_lr.keras_private.fit_call import FitCall
+from keras_lr.keras_private.optimizers import leaves, own_rate, parts
+from keras_lr.keras_private.overrides import Overrides
+
+
+def held(model):
+    """Returns the training step that a model has at present, or None."""
+    return model.train_function
+
+
+def hold(model, step):
+    """Gives a model another training step."""
+    model.train_function = step
 
 
 def rebuild(model):
-    """Compiles the training step anew, in the midst of a fit too."""
-    model.make_train_function(force=True)
+    """Builds the training step anew, in the middle of a fit too; its first use compiles it."""
+    overrides = Overrides()
+    if keras.config.backend() == "jax":
+        # While a step that was compiled is kept, JAX takes the same method for it and traces
+        # nothing: this is another function.
+        train_step = model.train_step
+        overrides.put(model, "train_step", lambda *args: train_step(*args))
+    try:
+        model.make_train_function(force=True)
+    finally:
+        overrides.take_off()
 
 
 def forget(model):
@@ -13,14 +38,61 @@ def forget(model):
     model.train_function = None
 
 
-def call_before_next_fit(overrides, model, action):
-    """Has `action` called when a `fit` asks for the training step while no other is under way.
+class Settings:
+    """What Keras compiles into a training step and may change without `model.compile`.
 
-    `train_on_batch`, and a `fit` inside a `fit`, may ask as they like.
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> before = Settings(model)
+    >>> before == Settings(model)
+    True
+    >>> model.optimizer.momentum = 0.9
+    >>> before == Settings(model)
+    False
+    """
+
+    def __init__(self, model):
+        optimizers = list(parts(model.optimizer))
+        self.values = [
+            (model.run_eagerly, model.jit_compile, model.steps_per_execution),
+            *[_numbers(optimizer) for optimizer in optimizers],
+        ]
+        # Held, so that nothing else can come to have their places in memory.
+        self.objects = [keras.distribution.distribution(), *optimizers, *model.trainable_variables]
+
+    def __eq__(self, other):
+        same = [id(each) for each in self.objects] == [id(each) for each in other.objects]
+        return same and self.values == other.values
+
+    __hash__ = None
+
+
+def _numbers(optimizer):
+    """Returns the numbers and texts that an optimizer was built with, the rate left out."""
+    return {
+        name: value
+        for name, value in vars(optimizer).items()
+        if not name.startswith("_")
+        and name != "built"
+        and (value is None or isinstance(value, (numbers.Number, str)))
+    }
+
+
+def schedules_in(model):
+    """Returns the schedules that Keras compiles into a step, None for an optimizer's variable."""
+    found = [own_rate(leaf) for leaf in leaves(model.optimizer)]
+    return [None if isinstance(own, keras.Variable) else own for own in found]
+
+
+def call_after_fit(overrides, model, action):
+    """Has `action` called when the training step is asked for after the running `fit` has ended.
+
+    By the next `fit`, or by `train_on_batch`. While the running one is under way `train_on_batch`,
+    and a `fit` inside it, may ask as they like.
     """
 
     def make_train_function(force=False):
-        if FitCall.is_asking(model):
+        if FitCall.is_asking(model) or FitCall.of(model) is None:
             action()
         return type(model).make_train_function(model, force=force)
 

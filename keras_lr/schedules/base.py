@@ -125,6 +125,13 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
             steps = np.arange(checks.Number(minimum=0, integer=True)("steps", steps))
         return self._on_host(np.asarray(steps, "float64"))
 
+    def rate_at(self, t):
+        """Returns the rate of one update as a float, worked out on the host."""
+        self._require_updates()
+        # What NumPy computes from a scalar is a scalar, and several times as fast.
+        with np.errstate(over="ignore"):
+            return float(self.rate(np.float64(t), np))
+
     def _on_host(self, t):
         # `t[()]` turns a 0-d array into a scalar: arithmetic on scalars is several times faster.
         with np.errstate(over="ignore"):

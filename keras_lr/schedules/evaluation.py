@@ -124,6 +124,8 @@ def _read_torch(value):
     if torch.compiler.is_compiling() or type(value) not in (torch.Tensor, torch.nn.Parameter):
         return None
     if value.device.type == "cpu":
+        # NumPy knows no bfloat16, of which every number is a float32.
+        value = value.float() if value.dtype == torch.bfloat16 else value
         return value.detach().numpy()
 
 

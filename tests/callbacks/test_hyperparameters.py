@@ -8,6 +8,7 @@ import pytest
 from keras import optimizers
 from support import drill, unit_gradient
 from support.drill import BIAS, GRADIENTS, MATRIX, UPDATES, drilled, reference
+from support.tiers import cells, diagonal
 
 from keras_lr import callbacks, schedules
 from keras_lr.callbacks.hyperparameters import MomentumSchedule, WeightDecaySchedule
@@ -44,7 +45,11 @@ CELLS = [(name, DEFAULT) for name in MOMENTA] + [
 ]
 
 
-@pytest.mark.parametrize(("name", "mode"), CELLS)
+# Each optimizer has a formula of its own, each mode another way to the weight.
+QUICK = [(name, DEFAULT) for name in MOMENTA] + diagonal(("Nesterov", "Adam"), OTHERS)
+
+
+@pytest.mark.parametrize(("name", "mode"), cells(CELLS, QUICK))
 def test_weights_follow_the_formula_with_the_momentum_of_the_update(name, mode):
     make, rule, options = MOMENTA[name]
     course = drilled(make(), MomentumSchedule(CYCLE), **MODES[mode])

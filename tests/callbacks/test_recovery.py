@@ -18,6 +18,7 @@ from support.small_network import (
     state_of,
     train,
 )
+from support.tiers import cells
 
 from keras_lr import callbacks, schedules
 
@@ -34,7 +35,10 @@ def sgd(rate):
 
 
 @pytest.mark.filterwarnings("ignore:Somebody else writes the learning rate")
-@pytest.mark.parametrize(("optimizer", "batch"), [(sgd, 0), (sgd, 8), (adam, 10), (adam, 11)])
+@pytest.mark.parametrize(
+    ("optimizer", "batch"),
+    cells([(sgd, 0), (sgd, 8), (adam, 10), (adam, 11)], quick=[(sgd, 0), (adam, 11)]),
+)
 def test_a_rate_of_a_million_is_survived(optimizer, batch):
     model, rule = network(optimizer(0.05)), recovery()
     history = train(model, 6, [At(batch, at_a_million), rule])
@@ -62,7 +66,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("kind", cells(OPTIMIZERS, quick=["schedule"]))
 def test_training_goes_on_as_if_the_bad_epoch_had_never_been(kind):
     rate, optimizer = OPTIMIZERS[kind]
     model, watch, rule = network(optimizer(rate)), Watch(), recovery()

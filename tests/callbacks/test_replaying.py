@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import matrix
 
 from keras_lr.callbacks import (
     BoldDriver,
@@ -72,8 +73,7 @@ def assert_as_in_a_fit(callback, values, learning_rate, optimizer):
     return found
 
 
-@pytest.mark.parametrize("values", [NOISY, GAPS], ids=["noisy", "with gaps"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(("name", "values"), matrix(CASES, [NOISY, GAPS]))
 def test_rates_are_those_of_a_fit(name, values):
     found = assert_as_in_a_fit(made(name), values, 0.5, keras.optimizers.SGD(0.5))
     assert found.events or "at NaN" in name or "stops" in name

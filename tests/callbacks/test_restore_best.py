@@ -14,6 +14,7 @@ from support.small_network import (
     state_of,
     train,
 )
+from support.tiers import cells
 
 from keras_lr import callbacks, schedules
 
@@ -27,7 +28,7 @@ OPTIMIZERS = {
 }
 
 
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize("kind", cells(OPTIMIZERS, quick=["schedule"]))
 def test_restoring_all_trains_on_as_if_the_bad_epochs_had_never_been(kind):
     rate, optimizer = OPTIMIZERS[kind]
     model, watch = network(optimizer(rate)), Watch()

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import matrix
 
 from keras_lr import callbacks, schedules
 
@@ -33,8 +34,7 @@ def loop(model, *steps):
             callback.step(value if hasattr(callback, "monitor") else None)
 
 
-@pytest.mark.parametrize("own", OWN)
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(("rule", "own"), matrix(RULES, OWN))
 def test_a_loop_has_the_rates_of_fit(rule, own):
     expected = build(own)
     feed = unit_gradient.Feed(VALUES, "m")
@@ -67,11 +67,14 @@ def test_several_multiply_and_are_recorded(own):
 def test_step_returns_the_next_rate_and_detach_leaves_the_reduction():
     model, plateau = build(), RULES["plateau"]()
     plateau.attach(model)
-    assert [plateau.step(value) for value in [1.0, 1.0, np.float32(1.0)]] == [0.4, 0.2, 0.1]
+    for value, expected in [(1.0, 0.4), (1.0, 0.2), (np.float32(1.0), 0.1)]:
+        model.train_on_batch(X, Y)
+        assert plateau.step(value) == expected
     plateau.detach()
     model.train_on_batch(X, Y)
     unit_gradient.fit(model, 1)
-    np.testing.assert_allclose(unit_gradient.applied(model), [0.1, 0.1], atol=2e-6)
+    applied = unit_gradient.applied(model)
+    np.testing.assert_allclose(applied, [0.4, 0.4, 0.2, 0.1, 0.1], atol=2e-6)
 
 
 @pytest.mark.parametrize("own", OWN)
@@ -146,6 +149,9 @@ def test_what_cannot_work_says_so():
     with pytest.raises(ValueError, match=r"Call ReduceLROnPlateau.attach\(model\) before `step`"):
         plateau.step(1.0)
     plateau.attach(model)
+    with pytest.raises(ValueError, match="optimizer .* has made no update in this epoch"):
+        plateau.step(1.0)
+    model.train_on_batch(X, Y)
     for value in [None, "1", [1.0, 2.0]]:
         with pytest.raises(ValueError, match="`value` must be a number, the value of m, or logs"):
             plateau.step(value)
@@ -153,7 +159,6 @@ def test_what_cannot_work_says_so():
         plateau.step({"other": 1.0})
     with pytest.raises(ValueError, match="`fit` cannot have callbacks of keras_lr while others"):
         unit_gradient.fit(model, 1, 1, [callbacks.Warmup(2)])
-    model.train_on_batch(X, Y)
     with pytest.raises(ValueError, match="must be attached before its first update"):
         callbacks.Warmup(2).attach(model)
     plateau.detach()

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from support.distribution.cases import BACKEND, CASES
 from support.effective_rates import DRAWS, OPTIMIZERS
+from support.tiers import rest
 
+pytestmark = rest
 SECONDS = 300
 TWO_DEVICES = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"}
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import matrix
 
 from keras_lr import callbacks, schedules
 
@@ -278,8 +279,7 @@ def every_callback():
     ]
 
 
-@pytest.mark.parametrize("saver_first", [True, False])
-@pytest.mark.parametrize("kind", OPTIMIZERS)
+@pytest.mark.parametrize(("kind", "saver_first"), matrix(OPTIMIZERS, [True, False]))
 def test_checkpoints_under_our_callbacks_load_completely(kind, saver_first, tmp_path, recwarn):
     model = unit_gradient.build(OPTIMIZERS[kind]())
     saver = Saver(tmp_path)

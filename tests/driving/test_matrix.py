@@ -3,6 +3,8 @@
 The expected rates are plain Python, written for this one run of 4 epochs of 4 batches.
 """
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from support.effective_rates import (
     PER_EPOCH,
     linear,
 )
+from support.tiers import cells, diagonal
 
 from keras_lr import callbacks, schedules
 
@@ -27,7 +30,14 @@ CELLS = [(case, kind, DEFAULT_MODE) for case in CASES for kind in OPTIMIZERS] + 
 ]
 
 
-@pytest.mark.parametrize(("case", "kind", "mode"), CELLS)
+# Each case, each kind and each mode; each case in two modes.
+QUICK = [(case, kind, DEFAULT_MODE) for case, kind in diagonal(CASES, OPTIMIZERS)]
+if OTHER_MODES:
+    others = itertools.product(("float", "schedule"), OTHER_MODES)
+    QUICK += [(case, *other) for case, other in diagonal(CASES, others)]
+
+
+@pytest.mark.parametrize(("case", "kind", "mode"), cells(CELLS, QUICK))
 def test_weights_move_by_base_times_factors(case, kind, mode):
     make_callbacks, expected_rate = CASES[case]
     make_optimizer, base = OPTIMIZERS[kind]
@@ -48,7 +58,7 @@ def test_weights_move_by_base_times_factors(case, kind, mode):
 
 
 @unit_gradient.needs_multi_optimizer
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", cells(CASES, ["factors together", "schedule and factors"]))
 def test_every_optimizer_of_a_multi_optimizer_gets_the_same_factors(case):
     make_callbacks, expected_rate = CASES[case]
     first, second = (

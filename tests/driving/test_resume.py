@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import matrix, rest
 
 from keras_lr import callbacks, resume_at, schedules
 
@@ -77,8 +78,7 @@ def check(model, own, used=controllers):
     np.testing.assert_allclose(unit_gradient.applied(model), uninterrupted(own, used), atol=2e-6)
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["saver first", "saver last"])
-@pytest.mark.parametrize("own", OWN)
+@pytest.mark.parametrize(("own", "first"), matrix(OWN, [True, False]))
 def test_backup_and_restore_with_state_files(own, first, tmp_path, capsys):
     def used():
         saver = [keras.callbacks.BackupAndRestore(tmp_path / "keras", delete_checkpoint=False)]
@@ -92,9 +92,7 @@ def test_backup_and_restore_with_state_files(own, first, tmp_path, capsys):
     assert "goes on with" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["backup first", "backup last"])
-@pytest.mark.parametrize("epoch", [0, 4])
-@pytest.mark.parametrize("own", OWN)
+@pytest.mark.parametrize(("own", "epoch", "first"), matrix(OWN, [0, 4], [True, False]))
 def test_training_backup_needs_no_state_files(own, epoch, first, tmp_path):
     def used():
         saver = [callbacks.TrainingBackup(tmp_path / "backup")]
@@ -108,9 +106,9 @@ def test_training_backup_needs_no_state_files(own, epoch, first, tmp_path):
     assert unit_gradient.fit(model, 1, 2).epoch == [0, 1]
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["saver first", "saver last"])
-@pytest.mark.parametrize("own", ["float", "ours"])
-@pytest.mark.parametrize("suffix", ["weights.h5", "keras"])
+@pytest.mark.parametrize(
+    ("suffix", "own", "first"), matrix(["weights.h5", "keras"], ["float", "ours"], [True, False])
+)
 def test_checkpoint_of_an_epoch_and_initial_epoch(suffix, own, first, tmp_path):
     def used():
         path = os.path.join(tmp_path, "{epoch}." + suffix)
@@ -273,6 +271,7 @@ def main(folder, kill):
     print(json.dumps(unit_gradient.applied(model).tolist()))
 
 
+@rest
 def test_a_killed_process(tmp_path):
     def run(*arguments):
         command = [sys.executable, __file__, str(tmp_path), *arguments]

@@ -204,11 +204,13 @@ def test_what_cannot_be_attached(tmp_path):
     with pytest.raises(ValueError, match=r"compiled anew: call ReduceLROnPlateau.attach\(model\)"):
         rule.step(1.0)
     rule.attach(model)
-    assert [rule.step(1.0), rule.step(1.0)] == [0.4, 0.2]
+    for expected in (0.4, 0.2):
+        unit_gradient.fit(model, 1)
+        assert rule.step(1.0) == expected
     # A handle that was lost holds nobody up once the model is compiled again.
     model.compile(keras.optimizers.SGD(0.4), unit_gradient.mean_output)
     unit_gradient.fit(model, 2, 1, [callbacks.Warmup(2)])
-    np.testing.assert_allclose(unit_gradient.applied(model), [0.2, 0.4], atol=2e-6)
+    np.testing.assert_allclose(unit_gradient.applied(model), [0.4, 0.4, 0.2, 0.4], atol=2e-6)
 
 
 def test_a_callback_is_listed_once():

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support.range_tests import KINDS, X, Y, assert_same, attributes, state
+from support.tiers import cells
 
 from keras_lr.finder import range_test, sweep
 
@@ -47,7 +48,11 @@ def network(kind):
     return model
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *MORE])
+# One of arrays, one that is read by threads, and what only a range test has.
+QUICK = ["arrays", "PyDataset with workers", "tf.data of unknown length", *list(MORE)[2:]]
+
+
+@pytest.mark.parametrize("kind", cells([*KINDS, *MORE], QUICK))
 def test_everything_is_as_before(kind, monkeypatch):
     model, given = network(kind), data(kind)
     # Slots and counters that are not those of a new optimizer.

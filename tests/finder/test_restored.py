@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 from support.range_tests import assert_same, attributes, state
+from support.tiers import cells
 
 from keras_lr.callbacks import ReduceLROnPlateau, Warmup
 from keras_lr.finder import range_test
@@ -86,7 +87,7 @@ def short_sweep(model, x=X, y=Y, **options):
     return range_test(model, x, y, **{"verbose": 0, "num_steps": 12, "batch_size": 8, **options})
 
 
-@pytest.mark.parametrize("name", optimizers())
+@pytest.mark.parametrize("name", cells(optimizers(), quick=["schedule", "loss scale"]))
 def test_a_trained_model_is_as_before(name):
     model = network(optimizers()[name]())
     model.fit(X, Y, batch_size=8, verbose=0)
@@ -98,7 +99,11 @@ def test_a_trained_model_is_as_before(name):
 
 
 @pytest.mark.parametrize(
-    "name, inputs", [("adam", True), ("adam", False), ("schedule", False), ("average", True)]
+    "name, inputs",
+    cells(
+        [("adam", True), ("adam", False), ("schedule", False), ("average", True)],
+        quick=[("schedule", False)],
+    ),
 )
 def test_fit_after_a_range_test_is_fit_alone(name, inputs):
     alone = network(optimizers()[name](), inputs)

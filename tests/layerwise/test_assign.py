@@ -8,6 +8,7 @@ import pytest
 from keras.optimizers import SGD
 from support import unit_gradient
 from support.effective_rates import CASES, EPOCHS, LOSSES, PER_EPOCH, linear
+from support.tiers import cells
 
 from keras_lr import callbacks, discriminative, get_rate, range_test, set_rate
 from keras_lr.schedules import LinearDecay, PolynomialDecay
@@ -42,7 +43,7 @@ WITH_SCHEDULE = ["plateau", "fit schedule", "scheduler and factors", "threshold 
 CELLS = [(case, "float") for case in CASES] + [(case, "schedule") for case in WITH_SCHEDULE]
 
 
-@pytest.mark.parametrize(("case", "kind"), CELLS)
+@pytest.mark.parametrize(("case", "kind"), cells(CELLS, quick=CELLS[::2]))
 def test_every_callback_keeps_the_shares(case, kind):
     make_callbacks, expected_rate = CASES[case]
     make_optimizer, base = OPTIMIZERS[kind]

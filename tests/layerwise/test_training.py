@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import ops, optimizers
 from support import unit_gradient
+from support.tiers import rest
 
 from keras_lr import callbacks, discriminative, get_rate
 from keras_lr.schedules import Constant, LinearDecay
@@ -180,6 +181,7 @@ def went_on(model):
     return [weight.tolist() for weight in model.get_weights()]
 
 
+@rest
 def test_saved_and_loaded_in_a_fresh_process(tmp_path):
     other = Subclassed()
     other(X)

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from support.arrays import to_numpy
+from support.tiers import rest
 
 from keras_lr import callbacks, schedules
 
@@ -163,6 +164,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@rest
 @pytest.mark.usefixtures("one_thread")
 def test_b7_adam_alone_against_adam_with_a_schedule():
     data = Digits(seed=1)

@@ -12,9 +12,8 @@ def panels(figure):
 
 def test_the_committed_picture_is_not_stale():
     shown, now = gallery.shown(), gallery.fingerprint()
-    hint = (
-        "The examples have changed: run `python tests/support/gallery.py` and commit the picture."
-    )
+    command = "PYTHONPATH=tests python -m support.gallery"
+    hint = f"The examples have changed: run `{command}` and commit the picture."
     assert list(shown) == list(now), hint
     # A percent of difference is rounding; what anybody could see is more.
     np.testing.assert_allclose(list(shown.values()), list(now.values()), atol=1, err_msg=hint)

@@ -2,11 +2,13 @@
 
 import re
 
+import keras
 import pytest
 
 pytest.importorskip("nbclient")
 import nbformat
 from support.notebooks import NOTEBOOKS, clean, execute, read
+from support.tiers import rest
 
 LARGEST, LONGEST_CELL = 1_000_000, 15
 MACHINE = re.compile(r"/(tmp|work|root|home|Users|usr)/|site-packages")
@@ -92,7 +94,9 @@ def test_what_native_libraries_say_is_not_written_back_and_warnings_are():
     assert [[o.text for o in cell.outputs] for cell in cleaned] == [[], ["UserWarning: look\n"]]
 
 
+@rest
 @pytest.mark.notebook
+@pytest.mark.skipif(keras.config.backend() != "tensorflow", reason="is for the default back end")
 @every_notebook
 def test_it_runs(path):
     # Raises with the cell and its traceback where a cell fails, an assertion of its prose too.

@@ -13,6 +13,7 @@ from keras import ops
 from support import unit_gradient
 from support.arrays import to_numpy
 from support.backends import compiled
+from support.tiers import rest
 
 from keras_lr import schedules as s
 
@@ -59,6 +60,7 @@ def test_registered_function_saves_and_loads(tmp_path):
     assert keras.saving.load_model(path).optimizer._learning_rate == schedule
 
 
+@rest
 def test_registered_function_loads_in_a_fresh_process(tmp_path):
     (tmp_path / "waves.py").write_text(REGISTERED)
     namespace = {}

@@ -12,6 +12,7 @@ from keras import ops
 from support.arrays import to_numpy
 from support.backends import compiled
 from support.composed import LAST, composition
+from support.tiers import cells
 
 from keras_lr import schedules
 
@@ -52,9 +53,10 @@ def batches():
 # XLA takes ten times as long as a graph: three batches must do.
 FIRST, *OTHERS = compiled
 RUNS = [(FIRST, b) for b in batches()] + [(how, b) for how in OTHERS for b in batches()[:3]]
+QUICK = [(how, batches()[0]) for how in compiled]
 
 
-@pytest.mark.parametrize("how, batch", RUNS, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize("how, batch", cells(RUNS, QUICK), ids=lambda value: str(value)[:20])
 def test_compiled(how, batch):
     function = compiled[how](lambda step: [schedule(step) for schedule in batch])
     rates = function(ops.convert_to_tensor(STEPS, dtype="int32"))

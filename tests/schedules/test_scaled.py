@@ -6,7 +6,8 @@ import pytest
 from keras.optimizers import schedules as theirs
 
 from keras_lr import schedules as ours
-from keras_lr.schedules.coerce import as_schedule, combined, in_class_of, is_keras_schedule
+from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.scaled import combined, in_class_of, is_keras_schedule
 
 SCHEDULES = {
     "exponential": theirs.ExponentialDecay(0.1, 10, 0.9),

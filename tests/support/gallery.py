@@ -1,4 +1,7 @@
-"""Draws the README's picture, a panel for each class: `python tests/support/gallery.py`."""
+"""Draws the README's picture, a panel for each class.
+
+Run `PYTHONPATH=tests python -m support.gallery`.
+"""
 
 import json
 import pathlib

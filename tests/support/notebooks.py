@@ -1,4 +1,6 @@
-"""Executes notebooks, writes their outputs back: `python tests/support/notebooks.py [03 05]`.
+"""Executes notebooks, writes their outputs back.
+
+Run `PYTHONPATH=tests python -m support.notebooks [03 05]`.
 
 They run on the back end of the environment. What readers get is that of the default back end.
 """

@@ -2,7 +2,7 @@
 
 The first row of the table are the versions and the updates, every other a call and its rates. To
 add a case, add a row without rates, and run this with both frameworks, JAX and PyTorch installed:
-`python tests/support/peer_tables.py`. Neither framework is needed by the tests.
+`PYTHONPATH=tests python -m support.peer_tables`. Neither framework is needed by the tests.
 """
 
 import functools

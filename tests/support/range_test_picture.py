@@ -1,4 +1,7 @@
-"""Draws the README's picture of a range test: `python tests/support/range_test_picture.py`."""
+"""Draws the README's picture of a range test.
+
+Run `PYTHONPATH=tests python -m support.range_test_picture`.
+"""
 
 import pathlib
 

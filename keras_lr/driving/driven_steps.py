@@ -1,0 +1,104 @@
+"""The training steps with rates of ours in them, kept on a model from one fit to the next.
+
+A plain `fit` has the step that Keras built for it, and never sees one of these: they are put in for
+the length of a driven fit, with the rates that they read. The next driven fit with the same rates
+and the same optimizer finds its step compiled.
+"""
+
+from typing import Any, NamedTuple
+
+from keras_lr.driving.rate_in_step import Dial
+from keras_lr.keras_private import training_step
+from keras_lr.keras_private.live_variables import LiveVariables
+from keras_lr.keras_private.optimizers import parts
+
+_PLACE = "_keras_lr_driven_steps"
+# Each holds what was compiled for it.
+_MOST = 2
+
+
+class _DrivenStep(NamedTuple):
+    rates: list
+    beside: list
+    settings: training_step.Settings
+    function: Any
+
+    def is_of(self, rates, beside, settings):
+        return (self.rates, self.beside, self.settings) == (rates, beside, settings)
+
+
+class DrivenSteps:
+    """The driven steps of a model, and the dials of its optimizers, which all of them read."""
+
+    def __init__(self, model):
+        self._optimizers = list(parts(model.optimizer))
+        self._live, self._dials, self._kept = LiveVariables(model), {}, []
+        self._current = self._schedules = None
+        if training_step.held(model) is None or any(
+            schedule is not None for schedule in training_step.schedules_in(model)
+        ):
+            # Nobody knows with which schedule the one that is there was compiled.
+            training_step.rebuild(model)
+        self._plain = training_step.held(model)
+
+    @classmethod
+    def begin(cls, model):
+        """Returns those of a model whose fit begins: none, if Keras has dropped its own step."""
+        steps = vars(model).get(_PLACE)
+        if steps is None or not steps._belong_to(model):
+            steps = vars(model)[_PLACE] = cls(model)
+        steps._schedules = training_step.schedules_in(model)
+        return steps
+
+    def _belong_to(self, model):
+        now = [id(part) for part in parts(model.optimizer)]
+        return (
+            training_step.held(model) is self._plain
+            and self._current is None
+            and [id(part) for part in self._optimizers] == now
+        )
+
+    def dial_of(self, optimizer):
+        """Returns the dial of one optimizer, live until the end of the fit."""
+        self._live.put_on()
+        if id(optimizer) not in self._dials:
+            self._dials[id(optimizer)] = Dial(self._live, optimizer)
+        return self._dials[id(optimizer)]
+
+    def use(self, model, rates, beside):
+        """Puts the step with these rates into a model, built anew unless it is kept.
+
+        `beside` tells what else is compiled in: values, True where nobody can tell, or False.
+        Returns the rates that the step was compiled with. Where there is nothing to compile in,
+        and nothing was, the step is Keras' own.
+        """
+        if not any([*rates, *beside, self._current]):
+            return rates
+        beside = [object() if each is True else each for each in beside]
+        settings = training_step.Settings(model)
+        step = next((s for s in self._kept if s.is_of(rates, beside, settings)), None)
+        if step is None:
+            training_step.rebuild(model)
+            step = _DrivenStep(rates, beside, settings, training_step.held(model))
+        self._kept = [step, *[other for other in self._kept if other is not step]][:_MOST]
+        self._current = step.function
+        training_step.hold(model, step.function)
+        return step.rates
+
+    def give_back(self, model):
+        """Gives a model the step back that Keras had built, and takes the dials off."""
+        self._live.take_off()
+        was_used, used = self._current is not None, self._current
+        self._current = None
+        if was_used and training_step.held(model) is not used:
+            # Somebody has built one in the midst of the fit, with our functions in it.
+            vars(model).pop(_PLACE, None)
+            training_step.forget(model)
+            return
+        if was_used:
+            training_step.hold(model, self._plain)
+        now = training_step.schedules_in(model)
+        if any(one is not other for one, other in zip(now, self._schedules)):
+            # A reduction stays: the plain step is built with the schedule that has it.
+            training_step.rebuild(model)
+            self._plain = training_step.held(model)
