@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
+from keras_lr.driving import entries
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell, verbosity
 from keras_lr.driving.state_file import StateFile
@@ -85,8 +86,7 @@ class StatefulCallback(RateCallback):
         if not isinstance(found, dict) or set(found) != set(fields):
             required = f"a state of {self.owner}, with the fields {', '.join(fields)}"
             checks.refuse("state", required, found)
-        values = {name: _checked(name, value) for name, value in found.items()}
-        checks.RATE("state['factor']", values["factor"])
+        values = entries.state_values(found, self.start()._asdict())
         self.state = type(self.start())(**values)
 
     def checkpoint(self):
@@ -98,14 +98,6 @@ class StatefulCallback(RateCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self.state = self.start()
-
-
-def _checked(name, value):
-    if isinstance(value, list):
-        return tuple(_checked(name, item) for item in value)
-    if value is not None and not isinstance(value, (bool, int, float, str)):
-        checks.refuse(f"state[{name!r}]", "a number, a text, a list of these or None", value)
-    return value
 
 
 class Controller(StatefulCallback):

@@ -200,6 +200,9 @@ class RecoverFromDivergence(ProgressController):
             if mean is None or self._began_well(self._stretch.mean(seen, mean)):
                 self._states.trust()
 
+    def _lost(self, paths):
+        return paths - self._never_finite
+
     def _began_well(self, value):
         self.settle_if_open()
         if self.state.at_first is None and math.isfinite(value):
@@ -233,7 +236,7 @@ class RecoverFromDivergence(ProgressController):
 
     def _look_at_what_is_left(self):
         """Sees to it that the last updates of a fit, too few for a look, left no NaN."""
-        lost = non_finite(self.model) - self._never_finite
+        lost = self._lost(non_finite(self.model))
         if lost:
             self._symptom = f"NaN or infinity in {min(lost)}"
             super().observe(self._epoch, math.nan)
@@ -275,7 +278,7 @@ class RecoverFromDivergence(ProgressController):
         if not self.has_diverged(self.state, value):
             name = f"of epoch {self._epoch + 1} ({self._symptom})"
             self._seen_state = self._checkpoint(value, name)
-            lost = self._seen_state.snapshot.non_finite - self._never_finite
+            lost = self._lost(self._seen_state.snapshot.non_finite)
             if lost:
                 self._symptom, value = f"NaN or infinity in {min(lost)}", math.nan
         super().observe(self._epoch, value)
@@ -310,11 +313,9 @@ class RecoverFromDivergence(ProgressController):
         )
 
     def on_train_end(self, logs=None):
-        # Where a callback that comes later has stopped the training.
-        if self._states is not None and self.every != "epoch":
-            lost = non_finite(self.model) - self._never_finite
-            if lost:
-                self._states.back().restore(self.driver)
-                tell(f"{self.owner}: NaN or infinity in {min(lost)} at the end, which was undone.")
+        # Where a callback that comes later has stopped the training, nobody has looked.
+        if self._states and self.every != "epoch" and self._lost(non_finite(self.model)):
+            self._states.back().restore(self.driver)
+            tell(f"{self.owner}: NaN or infinity at the very end was undone.")
         super().on_train_end(logs)
         self._states = self._seen_state = self._decisions = None

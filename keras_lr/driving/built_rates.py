@@ -4,9 +4,16 @@ import json
 import warnings
 
 from keras_lr.driving.messages import tell
-from keras_lr.keras_private.optimizers import has_rate_variable, leaves, own_rate, rate_as_written
+from keras_lr.keras_private.optimizers import (
+    batches_counted,
+    has_rate_variable,
+    leaves,
+    own_rate,
+    rate_as_written,
+)
 from keras_lr.schedules import registry
-from keras_lr.schedules.coerce import as_schedule, in_class_of
+from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.scaled import in_class_of
 
 
 def config_of(own):
@@ -48,9 +55,7 @@ class NewRates:
         if len(built) != len(self._now):
             raise ValueError(f"{len(built)} optimizers then, {len(self._now)} now")
         self._then = built
-        self._new = [
-            i for i, now in enumerate(self._now) if not _is_among(now, (built[i], standing[i]))
-        ]
+        self._new = [i for i in range(len(built)) if not _is_among(self._now[i], self._known(i))]
         for i in self._new:
             if isinstance(built[i], float) != isinstance(self._now[i], float):
                 raise ValueError(
@@ -58,6 +63,11 @@ class NewRates:
                     ": Keras cannot load the optimizer of a number into that of a schedule. "
                     "FitSchedule drives a schedule on a number"
                 )
+
+    def _known(self, i):
+        # What has trained before, up to an interrupt, has what callbacks had made of its rate.
+        has_trained = batches_counted(self._leaves[i]) > 0
+        return [self._then[i], *([self._standing[i]] if has_trained else [])]
 
     @property
     def built(self):
@@ -84,6 +94,9 @@ class NewRates:
             if is_number:
                 self._leaves[i].learning_rate = now
             for entry in entries:
+                if len(entry["rates"]) != len(self._leaves):
+                    # Another optimizer than the model's own is driven.
+                    continue
                 if is_number:
                     entry["rates"][i]["base"] = now
                 else:

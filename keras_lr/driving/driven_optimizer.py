@@ -9,7 +9,7 @@ What follows metrics changes seldom, between epochs, as `scale · base + level`:
 
 * an optimizer built with a number has it written to its rate variable, which is live everywhere;
 * for any other base it is a dial of live variables. The optimizer's own schedule becomes
-  `schedule * scale` at the same time: what is saved then continues at the rate that was applied.
+  `scale · schedule` at the same time: what is saved then continues at the rate that was applied.
 """
 
 import numpy as np
@@ -29,7 +29,8 @@ from keras_lr.keras_private.optimizers import (
     updates_made,
 )
 from keras_lr.keras_private.overrides import Overrides
-from keras_lr.schedules.coerce import as_schedule, combined
+from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.scaled import combined
 
 
 class DrivenOptimizer:

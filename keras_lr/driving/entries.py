@@ -10,7 +10,7 @@ _CLOCK = checks.Number(minimum=-(2**63), below=2**63, integer=True)
 def check(entry):
     """Raises ValueError unless every field of an entry is what `SavedState` has put into it.
 
-    The state itself is the callback's to check.
+    What is in the state `state_values` checks, which knows the callback.
 
     >>> check({"callback": "Rule()", "state": {}, "epoch": -1})
     Traceback (most recent call last):
@@ -43,6 +43,35 @@ def _check_rates(rates):
     pairs = of_type("dialled", rates["dialled"], list)
     if not pairs or any(len(numbers("dialled", pair, checks.REAL)) != 2 for pair in pairs):
         checks.refuse("dialled", "a list of pairs of numbers", pairs)
+
+
+def state_values(state, first):
+    """Returns the values of a state by field, with tuples in the place of lists.
+
+    Raises ValueError for what no state can have, or not in the place of what is in the `first` one:
+    numbers of all types are one kind, and None is of every kind.
+
+    >>> state_values({"factor": 0.5, "recent": [1]}, {"factor": 1.0, "recent": ()})
+    {'factor': 0.5, 'recent': (1,)}
+    """
+    values = {name: _state_value(name, value) for name, value in state.items()}
+    for name, value in values.items():
+        if None not in (value, first[name]) and _kind(value) != _kind(first[name]):
+            checks.refuse(f"state[{name!r}]", f"of the kind of {first[name]!r}", value)
+    checks.RATE("state['factor']", values["factor"])
+    return values
+
+
+def _state_value(name, value):
+    if isinstance(value, list):
+        return tuple(_state_value(name, item) for item in value)
+    if value is not None and not isinstance(value, (bool, int, float, str)):
+        checks.refuse(f"state[{name!r}]", "a number, a text, a list of these or None", value)
+    return value
+
+
+def _kind(value):
+    return float if isinstance(value, (bool, int, float)) else type(value)
 
 
 def count(name, value):

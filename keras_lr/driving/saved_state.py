@@ -16,7 +16,8 @@ from keras_lr.keras_private.optimizers import (
     own_rate,
     rate_as_written,
 )
-from keras_lr.schedules.coerce import as_schedule, combined, in_class_of
+from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.scaled import combined, in_class_of
 
 
 class SavedState:

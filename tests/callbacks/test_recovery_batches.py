@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from support import unit_gradient
+from support import tiers, unit_gradient
 from support.small_network import (
     At,
     adam,
@@ -72,6 +72,41 @@ def test_what_is_left_over_at_the_end_must_be_finite():
     train(reference, 1)
     train(reference, 1, rows=slice(0, 8))
     assert_same_bits(state_of(model), state_of(reference))
+
+
+class InfiniteAt(keras.callbacks.Callback):
+    """Makes the last update of the second epoch infinite: no loss shows it any more."""
+
+    def __init__(self, stops=False):
+        super().__init__()
+        self.stops = stops
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.epoch == 1 and batch == 3:
+            self.model.optimizer.learning_rate = np.inf
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.stops and epoch == 1:
+            self.model.stop_training = True
+
+
+@pytest.mark.parametrize("every", ["epoch", *tiers.cells([3, 4, 5, 8, 50], [3])])
+def test_the_very_last_update_is_looked_at(every):
+    model, rule = unit_gradient.build(keras.optimizers.SGD(0.1)), recovery(every=every)
+    unit_gradient.fit(model, 4, 2, [InfiniteAt(), rule])
+    weights = [weight for weight in model.get_weights() if weight.shape == ()]
+    assert rule.recoveries == 1 and np.isfinite(weights).all()
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["seen", "unseen"])
+def test_the_last_update_before_a_stop_is_looked_at(first):
+    model, rule = unit_gradient.build(keras.optimizers.SGD(0.1)), recovery(every=3)
+    others = [InfiniteAt(stops=True)]
+    unit_gradient.fit(model, 4, 5, others + [rule] if first else [rule] + others)
+    assert np.isfinite(float(model.get_layer("trace_0").w))
 
 
 def test_the_error_comes_in_the_midst_of_the_epoch_and_leaves_the_best_state():

@@ -210,6 +210,7 @@ def test_an_interrupted_fit_keeps_no_model_alive():
     assert reference() is None
 
 
+@pytest.mark.filterwarnings("ignore:From here on the optimizer has Table times a factor")
 def test_a_keras_schedule_that_indexes_with_the_step():
     class Table(keras.optimizers.schedules.LearningRateSchedule):
         def __call__(self, step):

@@ -8,6 +8,7 @@ import pytest
 from support import unit_gradient
 
 from keras_lr import callbacks
+from keras_lr.files import sealed
 
 LOSSES = [1.0, 1.0, 1.0, 0.5, 1.0, 1.0]
 RULES = {
@@ -106,11 +107,15 @@ def test_a_state_is_used_once():
 # Files
 
 
+def entries(path):
+    """Returns what is in a state file, line by line, but for its head."""
+    return [json.loads(line) for line in path.read_text().splitlines()[1:]]
+
+
 def test_a_file_has_an_entry_for_each_epoch(tmp_path):
     path = tmp_path / "new" / "plateau.json"
     trained(path)
-    content = json.loads(path.read_text())
-    found = [(e["epoch"], e["iterations"], e["state"]["factor"]) for e in content["entries"]]
+    found = [(e["epoch"], e["iterations"], e["state"]["factor"]) for e in entries(path)]
     assert found == [(0, [0], 1.0), (1, [2], 1.0), (2, [4], 0.5), (3, [6], 0.25)]
     assert [p.name for p in path.parent.iterdir()] == ["plateau.json"]
 
@@ -121,7 +126,7 @@ def test_a_new_run_begins_the_file_anew_and_says_so(tmp_path, capsys):
     model = trained(path, epochs=2)
     assert f"{path} of an earlier run anew" in capsys.readouterr().out
     np.testing.assert_allclose(unit_gradient.applied(model), [0.4] * 4, atol=2e-6)
-    assert len(json.loads(path.read_text())["entries"]) == 3
+    assert len(entries(path)) == 3
 
 
 def test_a_second_fit_of_the_same_callback_is_a_new_run(tmp_path, capsys):
@@ -142,7 +147,7 @@ def test_weights_that_no_entry_belongs_to_are_refused(tmp_path):
     with pytest.raises(ValueError, match="no entry .*: 2 epochs and 6 batches done"):
         fit(model, 5, [plateau(path)], initial_epoch=2)
     fit(model, 5, [plateau(path)], initial_epoch=3)
-    assert json.loads(path.read_text())["entries"][-1]["epoch"] == 5
+    assert entries(path)[-1]["epoch"] == 5
 
 
 def test_a_time_that_was_left_is_forgotten(tmp_path):
@@ -152,7 +157,7 @@ def test_a_time_that_was_left_is_forgotten(tmp_path):
     model.optimizer.build(model.trainable_variables)
     model.optimizer.iterations.assign(4)
     fit(model, 3, [plateau(path)], initial_epoch=2)
-    assert [e["epoch"] for e in json.loads(path.read_text())["entries"]] == [0, 1, 2, 3]
+    assert [e["epoch"] for e in entries(path)] == [0, 1, 2, 3]
 
 
 def test_a_missing_file_at_a_later_epoch_is_warned_about(tmp_path):
@@ -164,12 +169,17 @@ def test_a_missing_file_at_a_later_epoch_is_warned_about(tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda text: text[:-40], "is damaged, or no state file.*delete the file to begin"),
+        (lambda text: text[:40], "is damaged, or no state file.*delete the file to begin"),
+        (lambda text: text[:-40], "has no entry for the weights that training goes on from"),
         (lambda text: "", "is damaged, or no state file"),
         (lambda text: "[]", "is damaged, or no state file"),
-        (lambda text: text.replace('"iterations"', '"steps"'), "damaged.*KeyError: 'iterations'"),
-        (lambda text: text.replace('"keras_lr_state": 1', '"keras_lr_state": 2'), "has format 2"),
-        (lambda text: text.replace("OnPlateau(", "OnPlate("), r"belongs to ReduceLROnPlate\("),
+        (lambda text: text.replace('"iterations"', '"steps"'), "damaged.*the checksum is not"),
+        (lambda text: text.replace("checksum", "chocksum"), "damaged, or no state file"),
+        (lambda text: sealed({"keras_lr_state": 3, "callback": "R()"}), "has format 3"),
+        (
+            lambda text: sealed({"keras_lr_state": 2, "callback": "R()", "schedules": []}),
+            r"belongs to R\(\): give each callback",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_stops_the_run_and_stays(damage, message, tmp_path):
