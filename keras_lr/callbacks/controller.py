@@ -86,7 +86,7 @@ class StatefulCallback(RateCallback):
             required = f"a state of {self.owner}, with the fields {', '.join(fields)}"
             checks.refuse("state", required, found)
         values = {name: _checked(name, value) for name, value in found.items()}
-        checks.RATE("state['factor']", values["factor"])
+        checks.NOT_NEGATIVE("state['factor']", values["factor"])
         self.state = type(self.start())(**values)
 
     def checkpoint(self):
@@ -271,7 +271,7 @@ class BestController(ProgressController):
     """
 
     def __init__(self, monitor, mode, min_delta, threshold_mode, smoothing, **options):
-        self.min_delta = checks.RATE("min_delta", min_delta)
+        self.min_delta = checks.NOT_NEGATIVE("min_delta", min_delta)
         self.threshold_mode = checks.Choice(("abs", "rel"))("threshold_mode", threshold_mode)
         self.smoothing = checks.Number(minimum=0, below=1)("smoothing", smoothing)
         super().__init__(monitor, mode, **options)

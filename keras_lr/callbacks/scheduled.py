@@ -104,9 +104,11 @@ class RandomJitter(StepCallback):
 
 def interval(every):
     """The kind of an argument: "epoch", or a whole number of updates."""
-    if every == "epoch":
+    if isinstance(every, str) and every == "epoch":
         return every
-    return checks.Number(minimum=1, integer=True)("every", every)
+    if checks.as_number(every) is None:
+        checks.refuse("every", "'epoch', or a whole number of updates", every)
+    return checks.COUNT("every", every)
 
 
 def _drawn_anew(schedule, every, run):

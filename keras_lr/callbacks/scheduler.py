@@ -129,7 +129,7 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
         returned = self.planned(*arguments)
         if keras.ops.is_tensor(returned) or isinstance(returned, keras.Variable):
             returned = keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(returned))
-        return checks.RATE(f"schedule({arguments[0]})", returned)
+        return checks.CALCULATED_RATE(f"schedule({arguments[0]})", returned)
 
 
 def _takes_rate(schedule):

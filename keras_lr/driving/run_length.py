@@ -10,7 +10,7 @@ def steps_per_epoch(name, value):
         return value
     if isinstance(value, str):
         checks.refuse(name, "a number of batches, or 'count'", value)
-    return checks.Number(minimum=1, integer=True)(name, value)
+    return checks.COUNT(name, value)
 
 
 def batches_per_epoch(callback, model):
