@@ -42,7 +42,7 @@ class RateCallback(keras.callbacks.Callback):
     lower_limit = None
     sets_base = writes_rate = follows_metrics = restores_initial = False
     # Arguments of earlier versions, each with what to write instead.
-    gone = {}
+    gone: dict[str, str] = {}
 
     def __new__(cls, *args, **options):
         for name in cls.gone.keys() & options.keys():

@@ -36,7 +36,7 @@ class StatefulCallback(RateCallback):
 
     follows_metrics = True
     # Fields that states of earlier versions have.
-    gone_fields = ()
+    gone_fields: tuple[str, ...] = ()
     _given_state = None
 
     def remember(self, state_path):
@@ -45,7 +45,7 @@ class StatefulCallback(RateCallback):
         self.state_file = StateFile.at("state_path", state_path)
         self.state = self.start()
 
-    def start(self):
+    def start(self) -> tuple:
         """Returns the state before the first evaluation."""
         return ControllerState()
 

@@ -78,7 +78,7 @@ class ReduceLROnPlateau(BestController):
         threshold_mode="abs",
         smoothing=0.0,
         on_nan="bad",
-        restore_best=False,
+        restore_best: bool | str = False,
         start_from_epoch=0,
         on_train_end="keep",
         state_path=None,

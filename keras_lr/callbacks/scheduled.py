@@ -70,7 +70,9 @@ class RandomLearningRate(StepCallback):
 
     sets_base = True
 
-    def __init__(self, minimum, maximum, every="epoch", *, seed=0, steps_per_epoch=None):
+    def __init__(
+        self, minimum, maximum, every: int | str = "epoch", *, seed=0, steps_per_epoch=None
+    ):
         super().__init__(steps_per_epoch)
         self.every = interval(every)
         self.planned = schedules.RandomUniform(minimum, maximum, seed=seed)
@@ -92,7 +94,13 @@ class RandomJitter(StepCallback):
     """
 
     def __init__(
-        self, amplitude, every="epoch", *, seed=0, distribution="uniform", steps_per_epoch=None
+        self,
+        amplitude,
+        every: int | str = "epoch",
+        *,
+        seed=0,
+        distribution="uniform",
+        steps_per_epoch=None,
     ):
         super().__init__(steps_per_epoch)
         self.every = interval(every)

@@ -52,7 +52,13 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     sets_base = writes_rate = True
 
     def __init__(
-        self, schedule, verbose=0, *, every="epoch", steps_per_epoch=None, state_path=None
+        self,
+        schedule,
+        verbose=0,
+        *,
+        every: int | str = "epoch",
+        steps_per_epoch=None,
+        state_path=None,
     ):
         StepCallback.__init__(self, steps_per_epoch)
         self.planned = schedule

@@ -13,10 +13,10 @@ from keras_lr import checks
 from keras_lr.schedules import configs, durations, fields
 from keras_lr.schedules.evaluation import host_value, in_graph, result_dtype
 
-DEFINED = []
+DEFINED: list[type] = []
 """Every class of schedules, in the order of their definition."""
 
-_OPERATIONS = {}
+_OPERATIONS: dict[str, typing.Any] = {}
 _MOST_MARKS = 100_000
 
 
@@ -61,6 +61,13 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
 
     # NumPy scalars on the left leave arithmetic to us instead of looping over an object array.
     __array_ufunc__ = None
+
+    if not typing.TYPE_CHECKING:
+
+        def __init__(self):
+            raise NotImplementedError(
+                "Schedule is the base of schedules: derive a class from it, with fields and `rate`."
+            )
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

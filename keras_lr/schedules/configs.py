@@ -50,7 +50,9 @@ def _require_harmless(config, custom_objects):
 def _require_harmless_object(part, custom_objects):
     name, module = part["class_name"], part.get("module")
     registered = part.get("registered_name")
-    if not isinstance(name, str) or not all(isinstance(n, str | None) for n in (module, registered)):
+    if not isinstance(name, str) or not all(
+        isinstance(n, str | None) for n in (module, registered)
+    ):
         checks.refuse("config", "one in which names are strings", part)
     if part.get("build_config") or part.get("compile_config"):
         checks.refuse("config", f"that of a schedule: of {', '.join(_KEYS)}", part)

@@ -26,9 +26,9 @@ class HasDurations:
 class Run:
     """The length of a training run in epochs and updates; what is unknown is None."""
 
-    epochs: float = None
-    steps_per_epoch: float = None
-    total_steps: float = None
+    epochs: float | None = None
+    steps_per_epoch: float | None = None
+    total_steps: float | None = None
 
     def __post_init__(self):
         for name in ("epochs", "steps_per_epoch", "total_steps"):

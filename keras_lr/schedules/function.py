@@ -1,6 +1,7 @@
 """Schedules from functions of the step and from tables of rates."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -21,9 +22,23 @@ _IN_GRAPH_HINT = (
 
 
 def _function(name, value):
-    if not callable(value):
+    base = keras.optimizers.schedules.LearningRateSchedule
+    if not callable(value) or type(value) is base or not _takes_a_step(value):
         checks.refuse(name, "a function of the step", value)
     return value
+
+
+def _takes_a_step(function):
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        # Some that are written in C have none.
+        return True
+    try:
+        signature.bind(0)
+    except TypeError:
+        return False
+    return True
 
 
 class LambdaDecay(Named):
@@ -84,7 +99,7 @@ class LambdaDecay(Named):
         return np.array([self.at(step) for step in t.ravel().tolist()]).reshape(t.shape)
 
     def at(self, step):
-        """Returns the value of the function alone at a step, as it is given; it must be a number."""
+        """Returns what the function returns for a step, a number; anything else is refused."""
         value = self.function(step)
         return self._require_numbers(f"step {step:g}", value, _as_array(value))
 
