@@ -175,7 +175,17 @@ class Controller(StatefulCallback):
             self._miss(epoch, logs)
             return
         self._seen = True
-        self.observe(epoch, float(value))
+        self.observe(epoch, self._number(value))
+
+    def _number(self, value):
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                f"`monitor` must be a metric that is one number per epoch. Received: "
+                f"monitor={self.monitor!r}, which is {checks.shown(value)}. Compile the metric "
+                "with an average, as in F1Score(average='macro')."
+            ) from None
 
     def observe(self, epoch, value):
         """Takes one value of the metric and applies what follows from it."""

@@ -140,7 +140,7 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
 
 def _takes_rate(schedule):
     """Tells by the signature whether to call `schedule(epoch, lr)`, as Keras would at first."""
-    for arguments in [(0, 0.1), (0,)]:
+    for arguments in [(0, 0.1), (0,)] if callable(schedule) else ():
         try:
             inspect.signature(schedule).bind(*arguments)
         except (TypeError, ValueError):

@@ -10,7 +10,7 @@ from keras_lr import checks
 from keras_lr.schedules import keras_schedules
 from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.decay import Constant
-from keras_lr.schedules.function import LambdaDecay
+from keras_lr.schedules.function import LambdaDecay, takes_a_step
 
 
 def as_schedule(name, value) -> Schedule:
@@ -35,7 +35,7 @@ def as_part(name, value):
         return Constant(checks.RATE(name, value))
     if _keras_name(value) is not None:
         return getattr(keras_schedules, _keras_name(value))(**value.get_config())
-    if not callable(value) or isinstance(value, type):
+    if not callable(value) or isinstance(value, type) or not takes_a_step(value):
         checks.refuse(name, "a schedule, a function of the step or a number", value)
     if type(value) is keras.optimizers.schedules.LearningRateSchedule:
         checks.refuse(name, "a schedule with a formula, not the base class of Keras'", value)

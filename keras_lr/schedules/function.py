@@ -23,12 +23,13 @@ _IN_GRAPH_HINT = (
 
 def _function(name, value):
     base = keras.optimizers.schedules.LearningRateSchedule
-    if not callable(value) or type(value) is base or not _takes_a_step(value):
+    if not callable(value) or type(value) is base or not takes_a_step(value):
         checks.refuse(name, "a function of the step", value)
     return value
 
 
-def _takes_a_step(function):
+def takes_a_step(function):
+    """Tells whether a function can be called with one argument."""
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):

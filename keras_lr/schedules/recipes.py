@@ -49,7 +49,8 @@ class Recipe(Named):
             together = " and ".join(f"`{name}`" for name in names)
             given = ", ".join(f"{name}={value!r}" for name, value in zip(names, values))
             raise ValueError(
-                f"{together} must leave at least {spare} of the {total} updates. Received: {given}"
+                f"{together} must leave at least {spare} of the {total} updates. "
+                f"Received: {given} in {self!r}"
             )
         return updates
 
