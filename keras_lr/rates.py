@@ -4,6 +4,7 @@ import keras
 
 from keras_lr import checks
 from keras_lr.driving.running import end_interrupted_fit
+from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import (
     batch_of_update,
     has_rate_variable,
@@ -64,6 +65,12 @@ def set_rate(model, rate) -> None:
         raise ValueError(
             "`model` must be the compiled model if its optimizer was built with a schedule: "
             f"the training step has to be compiled again. Received: {type(model).__name__}"
+        )
+    if scheduled and FitCall.of(model):
+        raise ValueError(
+            "`set_rate` must be called between two fits where the optimizer was built with a "
+            "schedule: the training step has to be compiled again. In a fit use a callback, such "
+            f"as LearningRateScheduler. Received: rate={rate!r} during a fit"
         )
     for leaf in optimizers:
         own = rate * multiplier_of(leaf)

@@ -23,7 +23,7 @@ def scale_learning_rate(base, batch_size, base_batch_size, rule="linear") -> flo
     ratio = checks.POSITIVE("batch_size", batch_size) / checks.POSITIVE(
         "base_batch_size", base_batch_size
     )
-    return checks.RATE("base", base) * ratio**exponent
+    return _first_rate(checks.RATE("base", base) * ratio**exponent)
 
 
 def learning_rate_for_data_size(c, n) -> float:
@@ -32,7 +32,7 @@ def learning_rate_for_data_size(c, n) -> float:
     >>> learning_rate_for_data_size(50.0, 50_000)
     0.001
     """
-    return checks.POSITIVE("c", c) / checks.POSITIVE("n", n)
+    return _first_rate(checks.POSITIVE("c", c) / checks.POSITIVE("n", n))
 
 
 def learning_rate_for_model(c, model) -> float:
@@ -43,7 +43,11 @@ def learning_rate_for_model(c, model) -> float:
     >>> learning_rate_for_model(10.0, 10_000)
     0.001
     """
-    return checks.POSITIVE("c", c) / checks.POSITIVE("model", _parameters(model))
+    return _first_rate(checks.POSITIVE("c", c) / checks.POSITIVE("model", _parameters(model)))
+
+
+def _first_rate(rate):
+    return checks.RATE("the rate that follows from these", rate)
 
 
 def _parameters(model):

@@ -1,7 +1,11 @@
 """The metrics of a run, epoch by epoch, in one form, whatever recorded them."""
 
 import csv
+import io
+import itertools
 import os
+import re
+from collections.abc import Mapping, Set
 from typing import NamedTuple
 
 from keras_lr import checks
@@ -10,6 +14,9 @@ _FORMS = (
     "a list of one value per epoch (None where it was not measured), a dict of such lists, a "
     "History, a LearningRateRecorder, its epoch_logs, or the path of a CSVLogger's file"
 )
+_MOST_EPOCHS, _LARGEST_FILE = 10**6, 10**8
+# CSVLogger's first column is the epoch; the next character is its separator.
+_EPOCH_FIRST = re.compile(r'\s*("?)epoch\1([^\w"\r\n])')
 
 
 class Trace(NamedTuple):
@@ -31,6 +38,7 @@ class Trace(NamedTuple):
         if isinstance(metrics, cls):
             return metrics
         epochs, columns = _read(metrics)
+        epochs = [_whole(epoch) for epoch in epochs]
         if not epochs:
             checks.refuse("metrics", "recorded in one epoch or more", metrics)
         if list(epochs) != list(range(epochs[0], epochs[0] + len(epochs))):
@@ -46,7 +54,7 @@ class Trace(NamedTuple):
         if values is None:
             raise ValueError(
                 f"`metrics` must have the metric {name!r}. "
-                f"Received: {', '.join(sorted(self.columns)) or 'nothing'}"
+                f"Received: {', '.join(sorted(map(str, self.columns))) or 'nothing'}"
             )
         if len(values) != len(self.epochs):
             raise ValueError(
@@ -56,11 +64,27 @@ class Trace(NamedTuple):
             )
         numbers = [value if value is None else checks.as_number(value) for value in values]
         for value, number in zip(values, numbers):
-            if value is not None and number is None:
+            if value is not None and (number is None or not _is_float(number)):
                 checks.refuse("metrics", f"numbers in {name!r}", value)
         if all(number is None for number in numbers):
             checks.refuse("metrics", f"at least one value of {name!r}", values)
         return numbers
+
+
+def _is_float(number):
+    try:
+        float(number)
+    except OverflowError:
+        return False
+    return True
+
+
+def _whole(epoch):
+    """Returns the number of an epoch, which some write as a float."""
+    number = checks.as_number(epoch)
+    if number is None or not 0 <= number < 2**31 or number != int(number):
+        checks.refuse("metrics", "of epochs that are whole numbers from 0 on", epoch)
+    return int(number)
 
 
 def _read(metrics):
@@ -69,17 +93,35 @@ def _read(metrics):
         return _by_column(_rows_of_file(metrics))
     if hasattr(metrics, "epoch_logs"):
         return _by_column(metrics.epoch_logs)
-    if hasattr(metrics, "history"):
-        return metrics.epoch, metrics.history
-    if isinstance(metrics, dict):
-        longest = max((len(values) for values in metrics.values()), default=0)
-        return range(longest), metrics
-    if not hasattr(metrics, "__iter__"):
-        checks.refuse("metrics", _FORMS, metrics)
-    values = list(metrics)
-    if values and all(isinstance(value, dict) for value in values):
+    if hasattr(metrics, "history") and hasattr(metrics, "epoch"):
+        return metrics.epoch, _columns(metrics.history)
+    if isinstance(metrics, Mapping):
+        columns = _columns(metrics)
+        return range(max(map(len, columns.values()), default=0)), columns
+    values = _listed(metrics, _FORMS)
+    if values and all(isinstance(value, Mapping) for value in values):
         return _by_column(values)
     return range(len(values)), {None: values}
+
+
+def _columns(metrics):
+    return {
+        name: _listed(values, f"a dict of lists, {name!r} too") for name, values in metrics.items()
+    }
+
+
+def _listed(values, required):
+    """Returns values in order as a list; refuses what has no order or no end."""
+    try:
+        found = None if isinstance(values, (str, bytes, Set, Mapping)) else iter(values)
+    except TypeError:
+        found = None
+    if found is None:
+        checks.refuse("metrics", required, values)
+    listed = list(itertools.islice(found, _MOST_EPOCHS + 1))
+    if len(listed) > _MOST_EPOCHS:
+        checks.refuse("metrics", f"of at most {_MOST_EPOCHS} epochs", values)
+    return listed
 
 
 def _by_column(rows):
@@ -89,20 +131,60 @@ def _by_column(rows):
 
 
 def _rows_of_file(path):
-    with open(path, encoding="utf-8", newline="") as file:
-        # CSVLogger's first column is the epoch; the next character is its separator.
-        header = file.readline().rstrip("\r\n")
-        file.seek(0)
-        separator = header[5:6] if header.startswith("epoch") else ""
-        rows = list(csv.DictReader(file, delimiter=separator or ","))
-    return [{name: _parsed(text) for name, text in row.items()} for row in rows]
+    """Returns the rows of a file as dictionaries; refuses one that is damaged, and says where."""
+    text = _text_of_file(path)
+    first = text.partition("\n")[0]
+    found = _EPOCH_FIRST.match(first)
+    separator = found[2] if found else max(",;\t|", key=first.count)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        _refuse_file(path, f"a file of separated values, but {error}", first)
+    header, rows = [name.strip() for name in rows[0]] if rows else [], [r for r in rows[1:] if r]
+    if len(set(header)) < len(header):
+        _refuse_file(path, "a file with a different name for each column", first)
+    if any(isinstance(_parsed(name), (int, float)) for name in header):
+        _refuse_file(path, "a file whose first line has the names of the columns", first)
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            required = f"a file with {len(header)} values in each row, as many as names"
+            _refuse_file(path, required, f"{len(row)} in row {number}")
+    return [dict(zip(header, map(_parsed, row))) for row in rows]
+
+
+def _text_of_file(path):
+    with open(path, "rb") as file:
+        content = file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        _refuse_file(path, f"a file of at most {_LARGEST_FILE} bytes", "more")
+    try:
+        # Spreadsheets write a mark at the beginning.
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        _refuse_file(path, "a file of text in UTF-8", str(error))
+    if "\0" in text:
+        _refuse_file(path, "a file of text", "zero bytes in it")
+    if text and not text.endswith(("\n", "\r")):
+        # A number in it may have lost its last digits.
+        required = (
+            "a file whose last line ends with a line break, or it may have been cut off there"
+        )
+        _refuse_file(path, required, text[-80:].splitlines()[-1])
+    return text
+
+
+def _refuse_file(path, required, received):
+    raise ValueError(
+        f"`metrics` must be {required}. Received: {checks.shown(received)} in {os.fspath(path)!r}"
+    )
 
 
 def _parsed(text):
     """Returns the number that a CSVLogger wrote, None for nothing, or any other text as it is."""
-    if text in (None, "", "NA"):
+    if text in ("", "NA"):
         return None
     try:
-        return int(text) if text.isdecimal() else float(text)
+        # Python reads 1_000 as a number, which nobody else writes.
+        return text if "_" in text else int(text) if text.isdecimal() else float(text)
     except ValueError:
         return text

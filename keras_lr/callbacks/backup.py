@@ -65,7 +65,12 @@ class TrainingBackup(RateCallback):
             self.directory = pathlib.Path(directory)
         except TypeError:
             checks.refuse("directory", "the path of a folder", directory)
-        if self.directory.exists() and not self.directory.is_dir():
+        try:
+            is_other = self.directory.exists() and not self.directory.is_dir()
+        except (OSError, ValueError):
+            # A name that the file system cannot have.
+            is_other = True
+        if is_other:
             checks.refuse("directory", "the path of a folder", directory)
         self.every = checks.Number(minimum=1, integer=True)("every", every)
         self.keep = checks.flag("keep", keep)

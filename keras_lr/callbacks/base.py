@@ -44,7 +44,7 @@ class RateCallback(keras.callbacks.Callback):
     lower_limit = None
     sets_base = writes_rate = follows_metrics = restores_initial = False
     # Arguments of earlier versions, each with what to write instead.
-    gone = {}
+    gone: dict[str, str] = {}
 
     def __new__(cls, *args, **options):
         for name in cls.gone.keys() & options.keys():
@@ -119,6 +119,15 @@ class RateCallback(keras.callbacks.Callback):
         self.driver.batches.end(batch)
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.driver is None or not self.driver.driven:
+            name = type(self).__name__
+            raise ValueError(
+                f"{name}.on_epoch_end must be called in a fit whose on_train_begin and "
+                "on_epoch_begin came before. In a loop of your own write callback.attach(model), "
+                "callback.step(value) at the end of each epoch, and callback.detach(). In a fit "
+                f"within a fit, each model needs callback objects of its own. Received: {name} "
+                "outside of a fit"
+            )
         self.driver.end_epoch(epoch)
 
     def on_train_end(self, logs=None):

@@ -37,7 +37,7 @@ class StatefulCallback(RateCallback):
 
     follows_metrics = True
     # Fields that states of earlier versions have.
-    gone_fields = ()
+    gone_fields: tuple[str, ...] = ()
     _given_state = None
 
     def remember(self, state_path):
@@ -46,7 +46,7 @@ class StatefulCallback(RateCallback):
         self.state_file = StateFile.at("state_path", state_path)
         self.state = self.start()
 
-    def start(self):
+    def start(self) -> tuple:
         """Returns the state before the first evaluation."""
         return ControllerState()
 
@@ -167,7 +167,17 @@ class Controller(StatefulCallback):
             self._miss(epoch, logs)
             return
         self._seen = True
-        self.observe(epoch, float(value))
+        self.observe(epoch, self._number(value))
+
+    def _number(self, value):
+        try:
+            return float(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise ValueError(
+                f"`monitor` must be a metric that is one number per epoch. Received: "
+                f"monitor={self.monitor!r}, which is {checks.shown(value)}. Compile the metric "
+                "with an average, as in F1Score(average='macro')."
+            ) from None
 
     def observe(self, epoch, value):
         """Takes one value of the metric and applies what follows from it."""
@@ -263,7 +273,7 @@ class BestController(ProgressController):
     """
 
     def __init__(self, monitor, mode, min_delta, threshold_mode, smoothing, **options):
-        self.min_delta = checks.RATE("min_delta", min_delta)
+        self.min_delta = checks.NOT_NEGATIVE("min_delta", min_delta)
         self.threshold_mode = checks.Choice(("abs", "rel"))("threshold_mode", threshold_mode)
         self.smoothing = checks.Number(minimum=0, below=1)("smoothing", smoothing)
         super().__init__(monitor, mode, **options)

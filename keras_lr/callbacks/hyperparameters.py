@@ -22,9 +22,9 @@ class HyperparameterSchedule(StepCallback):
     optimizer's only method that reads it.
     """
 
-    hyperparameter = None
+    hyperparameter: str | None = None
     limits = checks.REAL
-    method = None
+    method: str | None = None
 
     def __init__(self, schedule, *, steps_per_epoch=None):
         super().__init__(steps_per_epoch)

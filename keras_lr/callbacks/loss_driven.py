@@ -101,7 +101,7 @@ class BoldDriver(ProgressController):
     ):
         self.increase = checks.Number(minimum=1)("increase", increase)
         self.decrease = checks.Number(above=0, below=1)("decrease", decrease)
-        self.tolerance = checks.RATE("tolerance", tolerance)
+        self.tolerance = checks.NOT_NEGATIVE("tolerance", tolerance)
         self.bounds = _Bounds.checked(min_lr, max_lr)
         self.min_lr, self.max_lr = self.bounds
         super().__init__(monitor, mode, verbose, on_train_end, state_path)

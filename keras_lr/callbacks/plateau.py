@@ -78,7 +78,7 @@ class ReduceLROnPlateau(BestController):
         threshold_mode="abs",
         smoothing=0.0,
         on_nan="bad",
-        restore_best=False,
+        restore_best: bool | str = False,
         start_from_epoch=0,
         on_train_end="keep",
         state_path=None,
@@ -89,7 +89,8 @@ class ReduceLROnPlateau(BestController):
         self.cooldown = count("cooldown", cooldown)
         self.min_lr = checks.RATE("min_lr", min_lr)
         self.on_nan = checks.Choice(("bad", "ignore", "reduce", "stop"))("on_nan", on_nan)
-        if restore_best is not False and restore_best not in ("weights", "all"):
+        is_word = isinstance(restore_best, str) and restore_best in ("weights", "all")
+        if restore_best is not False and not is_word:
             checks.refuse("restore_best", "False, 'weights' or 'all'", restore_best)
         self.restore_best = restore_best
         if restore_best and state_path is not None:

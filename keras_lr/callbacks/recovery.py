@@ -102,7 +102,7 @@ class RecoverFromDivergence(ProgressController):
         *,
         threshold=10.0,
         window=20,
-        every="epoch",
+        every: int | str = "epoch",
         mode="auto",
         verbose=1,
         on_train_end="keep",

@@ -123,13 +123,13 @@ class Replay:
 def _base(learning_rate, epochs, steps_per_epoch):
     """Returns the rate at the first update of each epoch and of the one that follows."""
     begins = np.arange(epochs[0], epochs[0] + len(epochs) + 1)
-    if hasattr(learning_rate, "__len__"):
+    if hasattr(learning_rate, "__len__") and checks.as_number(learning_rate) is None:
         rates = checks.sequence("learning_rate", learning_rate, checks.RATE)
         if len(rates) - len(epochs) not in (0, 1):
             required = f"one rate for each of the {len(epochs)} epochs (and the next)"
             checks.refuse("learning_rate", required, learning_rate)
         return np.array((*rates, rates[-1])[: len(begins)])
-    steps = checks.Number(minimum=1, integer=True)("steps_per_epoch", steps_per_epoch)
+    steps = checks.COUNT("steps_per_epoch", steps_per_epoch)
     schedule = as_schedule("learning_rate", 1.0 if learning_rate is None else learning_rate)
     return schedule.resolve(int(begins[-1]), steps_per_epoch=steps).rates(begins * steps)
 

@@ -70,7 +70,9 @@ class RandomLearningRate(StepCallback):
 
     sets_base = True
 
-    def __init__(self, minimum, maximum, every="epoch", *, seed=0, steps_per_epoch=None):
+    def __init__(
+        self, minimum, maximum, every: int | str = "epoch", *, seed=0, steps_per_epoch=None
+    ):
         super().__init__(steps_per_epoch)
         self.every = interval(every)
         self.planned = schedules.RandomUniform(minimum, maximum, seed=seed)
@@ -92,7 +94,13 @@ class RandomJitter(StepCallback):
     """
 
     def __init__(
-        self, amplitude, every="epoch", *, seed=0, distribution="uniform", steps_per_epoch=None
+        self,
+        amplitude,
+        every: int | str = "epoch",
+        *,
+        seed=0,
+        distribution="uniform",
+        steps_per_epoch=None,
     ):
         super().__init__(steps_per_epoch)
         self.every = interval(every)
@@ -104,9 +112,11 @@ class RandomJitter(StepCallback):
 
 def interval(every):
     """The kind of an argument: "epoch", or a whole number of updates."""
-    if every == "epoch":
+    if isinstance(every, str) and every == "epoch":
         return every
-    return checks.Number(minimum=1, integer=True)("every", every)
+    if checks.as_number(every) is None:
+        checks.refuse("every", "'epoch', or a whole number of updates", every)
+    return checks.COUNT("every", every)
 
 
 def _drawn_anew(schedule, every, run):

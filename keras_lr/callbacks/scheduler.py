@@ -52,7 +52,13 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     sets_base = writes_rate = True
 
     def __init__(
-        self, schedule, verbose=0, *, every="epoch", steps_per_epoch=None, state_path=None
+        self,
+        schedule,
+        verbose=0,
+        *,
+        every: int | str = "epoch",
+        steps_per_epoch=None,
+        state_path=None,
     ):
         StepCallback.__init__(self, steps_per_epoch)
         self.planned = schedule
@@ -134,12 +140,12 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
         returned = self.planned(*arguments)
         if keras.ops.is_tensor(returned) or isinstance(returned, keras.Variable):
             returned = keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(returned))
-        return checks.RATE(f"schedule({arguments[0]})", returned)
+        return checks.CALCULATED_RATE(f"schedule({arguments[0]})", returned)
 
 
 def _takes_rate(schedule):
     """Tells by the signature whether to call `schedule(epoch, lr)`, as Keras would at first."""
-    for arguments in [(0, 0.1), (0,)]:
+    for arguments in [(0, 0.1), (0,)] if callable(schedule) else ():
         try:
             inspect.signature(schedule).bind(*arguments)
         except (TypeError, ValueError):

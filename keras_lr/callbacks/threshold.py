@@ -50,13 +50,13 @@ class LossThreshold(Controller):
     ):
         if checks.as_number(thresholds) is not None:
             thresholds = [thresholds]
-        self.thresholds = checks.sequence("thresholds", thresholds, checks.REAL)
+        self.thresholds = checks.sequence("thresholds", thresholds, checks.Number())
         checks.increasing("thresholds", self.thresholds)
         self.learning_rates = checks.sequence("learning_rates", learning_rates, checks.RATE)
         if len(self.learning_rates) != len(self.thresholds) + 1:
             required = f"one more than the {len(self.thresholds)} thresholds"
             checks.refuse("learning_rates", required, learning_rates)
-        self.hysteresis = checks.RATE("hysteresis", hysteresis)
+        self.hysteresis = checks.NOT_NEGATIVE("hysteresis", hysteresis)
         super().__init__(monitor, verbose, on_train_end, state_path)
 
     def start(self):

@@ -135,6 +135,13 @@ def another_length(plan):
             "Give the callback the right steps_per_epoch=… (in batches), or `fit` data of that "
             "length."
         )
+        if made > planned and made % planned == 0:
+            # More updates than `fit` has batches: it would refuse another number of batches.
+            advice = (
+                f"If each batch makes {made / planned:g} updates, give durations in updates; if "
+                "`fit` does not know the number of batches, give the callback the right "
+                "steps_per_epoch=… (in batches)."
+            )
         yield Finding("another length", "warning", evidence, meaning, advice)
 
 

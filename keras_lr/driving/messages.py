@@ -3,13 +3,15 @@
 import logging
 
 import keras
+import numpy as np
 
 from keras_lr import checks
 
 
 def verbosity(name, value):
     """The kind of an argument: 0 or 1 or more, or as a boolean, which Keras takes too."""
-    return checks.Number(minimum=0, integer=True)(name, int(value) if value in (0, 1) else value)
+    value = int(value) if isinstance(value, (bool, np.bool_)) else value
+    return checks.Number(minimum=0, integer=True)(name, value)
 
 
 def tell(message):

@@ -10,7 +10,7 @@ def steps_per_epoch(name, value):
         return value
     if isinstance(value, str):
         checks.refuse(name, "a number of batches, or 'count'", value)
-    return checks.Number(minimum=1, integer=True)(name, value)
+    return checks.COUNT(name, value)
 
 
 def batches_per_epoch(callback, model):
@@ -23,7 +23,8 @@ def batches_per_epoch(callback, model):
     if len(numbers) > 1:
         raise ValueError(
             "`steps_per_epoch` must be the same for all callbacks, and for `fit` where it knows "
-            f"the number of batches. Received: {' and '.join(map(str, numbers))}"
+            "the number of batches; where a batch makes several updates, give durations in updates "
+            f"instead. Received: {' and '.join(map(str, numbers))}"
         )
     if numbers:
         return numbers[0]

@@ -36,12 +36,10 @@ class StateFile:
         """Returns the file of an argument; None for None."""
         if path is None:
             return None
-        try:
-            found = os.fspath(path)
-        except TypeError:
-            found = ""
-        if not found or os.path.isdir(found):
-            checks.refuse(name, "None, or the path of a file for this callback alone", path)
+        required = "None, or the path of a file for this callback alone"
+        found = checks.path(name, path, required)
+        if os.path.isdir(found):
+            checks.refuse(name, required, path)
         return cls(found)
 
     def is_same_as(self, other):

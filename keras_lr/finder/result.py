@@ -61,8 +61,8 @@ class RangeTest:
     losses: np.ndarray
     smoothed: np.ndarray
     suggestions: dict
-    suggestion: float
-    interval: tuple
+    suggestion: float | None
+    interval: tuple[float, float] | None
     status: str
     repeats: tuple = field(default=(), repr=False)
     evidence: tuple = ()

@@ -100,8 +100,13 @@ def marks_of(schedule, total_steps):
     """
     if total_steps > _LONGEST_MARKED:
         return {}
+    try:
+        begun = schedule.marks(total_steps)
+    except ValueError:
+        # There are more than a list can hold.
+        return {}
     marks = {}
-    for update, kind in schedule.marks(total_steps):
+    for update, kind in begun:
         # A piece that begins at the end of the run is not part of it.
         if update < total_steps:
             marks.setdefault(kind, []).append(update)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_lr import checks
 from keras_lr.plotting.axes import dress, new_axes
 from keras_lr.plotting.curves import outline
 
@@ -30,6 +31,8 @@ def plot_record(recorder, ax=None, *, planned=None, losses=True):
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('update', 'learning rate')
     """
+    if not hasattr(recorder, "updates"):
+        checks.refuse("recorder", "a LearningRateRecorder", recorder)
     updates = recorder.updates
     if len(updates) == 0:
         raise ValueError(f"`recorder` must have recorded a fit. Received: recorder={recorder!r}")

@@ -25,7 +25,7 @@ class _Combination(Named):
 
     def _marks(self, last):
         for term in self.terms:
-            yield from term.marks(last) if isinstance(term, Schedule) else ()
+            yield from term._marks(last) if isinstance(term, Schedule) else ()
 
     @property
     def length(self):

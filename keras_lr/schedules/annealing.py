@@ -4,9 +4,12 @@ import math
 from typing import Annotated
 
 from keras_lr import checks
-from keras_lr.schedules import fields
 from keras_lr.schedules.base import Named
 from keras_lr.schedules.fields import Length, Positive, Rate
+
+# Beyond, tanh is ±1 in float64 too; within, float32 knows the argument to a millionth.
+_NOT_FLAT = checks.Number(minimum=-20, maximum=20)
+_LEAST_RISE = 0.05
 
 
 class Annealing(Named):
@@ -86,7 +89,8 @@ class RexDecay(Annealing):
     def rate(self, t, xp):
         # The end is steep, and 1 - u too coarse in float32: count the updates that remain.
         v = xp.clip((self.decay_steps - t) / self.decay_steps, 0.0, 1.0)
-        w = v / (1.0 - self.beta * (1.0 - v))
+        # 1 - beta is taken in float64: in float32 it may be 0.
+        w = v / ((1.0 - self.beta) + self.beta * v)
         return self.initial_learning_rate * w + self.end_learning_rate * (1.0 - w)
 
 
@@ -94,19 +98,24 @@ class TanhDecay(Annealing):
     """A hyperbolic tangent between `lower` and `upper` (arXiv 1806.01593).
 
     c = (tanh x - tanh lower) / (tanh upper - tanh lower) with x = lower * (1 - u) + upper * u and
-    u = min(t / decay_steps, 1), so that both ends are reached exactly.
+    u = min(t / decay_steps, 1), so that both ends are reached exactly. -20 <= lower < upper <= 20,
+    and the tangent must rise by at least 0.05 between them: where it is flatter, float32 has too
+    few digits for its shape.
 
     >>> from keras_lr.schedules import TanhDecay
     >>> TanhDecay(1.0, 10, lower=-3.0, upper=3.0).rates([0, 5, 10]).round(6).tolist()
     [1.0, 0.5, 0.0]
     """
 
-    lower: fields.Real = -6.0
-    upper: fields.Real = 3.0
+    lower: Annotated[float, _NOT_FLAT] = -6.0
+    upper: Annotated[float, _NOT_FLAT] = 3.0
 
     def check(self):
         if not self.lower < self.upper:
             checks.refuse("upper", f"> lower = {self.lower}", self.upper)
+        if math.tanh(self.upper) - math.tanh(self.lower) < _LEAST_RISE:
+            flat = f"where tanh is {_LEAST_RISE} above tanh(lower), lower = {self.lower}, or more"
+            checks.refuse("upper", f"{flat} (it is flat there)", self.upper)
 
     def curve(self, u, xp):
         low, high = math.tanh(self.lower), math.tanh(self.upper)

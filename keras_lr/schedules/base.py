@@ -1,6 +1,7 @@
 """`Schedule`: what every schedule is, and the one place that decides how a call is evaluated."""
 
 import dataclasses
+import itertools
 import math
 import typing
 
@@ -9,13 +10,14 @@ import numpy as np
 from keras import ops
 
 from keras_lr import checks
-from keras_lr.schedules import durations, fields
+from keras_lr.schedules import configs, durations, fields
 from keras_lr.schedules.evaluation import host_value, in_graph, result_dtype
 
-DEFINED = []
+DEFINED: list[type] = []
 """Every class of schedules, in the order of their definition."""
 
-_OPERATIONS = {}
+_OPERATIONS: dict[str, typing.Any] = {}
+_MOST_MARKS = 100_000
 
 
 def operation(build):
@@ -60,6 +62,13 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
     # NumPy scalars on the left leave arithmetic to us instead of looping over an object array.
     __array_ufunc__ = None
 
+    if not typing.TYPE_CHECKING:
+
+        def __init__(self):
+            raise NotImplementedError(
+                "Schedule is the base of schedules: derive a class from it, with fields and `rate`."
+            )
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__annotations__:
@@ -80,6 +89,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
         vars(self)["_durations"] = tuple(fields.durations_in(self))
         if not self._durations:
             vars(self).update(self.prepare())
+            self._require_rates()
 
     def check(self):
         """Raises `ValueError` where arguments, each valid by itself, do not fit together."""
@@ -90,6 +100,29 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
         Called when every duration is in updates; raises `ValueError` as `check` does.
         """
         return {}
+
+    def _require_rates(self):
+        """Raises where the first or the last rate is none that a step can have."""
+        if fields.holds_function(self):
+            # It may be slow or have side effects: it is asked when it is needed.
+            return
+        steps = [0, 1] if self.length is None else [0, 1, self.length / 2, self.length]
+        try:
+            with np.errstate(all="ignore"):
+                rates = self.rate(np.array(steps, "float64"), np)
+        except Exception:
+            # The formula of a user that does not work on arrays: the error comes when it is used.
+            return
+        self._refuse_other_than_rates(steps, rates)
+
+    def _refuse_other_than_rates(self, steps, rates):
+        wrong = ~(np.abs(rates) <= checks.FLOAT32_MOST)
+        if np.any(wrong):
+            step, rate = (np.broadcast_to(x, np.shape(wrong))[wrong][0] for x in (steps, rates))
+            raise ValueError(
+                f"{checks.shown(self)} must have rates that are numbers which float32 can hold. "
+                f"Received: {rate} at update {step:g}"
+            )
 
     def rate(self, t, xp):
         """Returns the rate at `t` updates: the formula, in names that NumPy and Keras share."""
@@ -123,7 +156,11 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
         self._require_updates()
         if checks.as_number(steps) is not None:
             steps = np.arange(checks.Number(minimum=0, integer=True)("steps", steps))
-        return self._on_host(np.asarray(steps, "float64"))
+        try:
+            steps = np.asarray(steps, "float64")
+        except (TypeError, ValueError):
+            checks.refuse("steps", "a number of updates, or an array of updates", steps)
+        return self._on_host(steps)
 
     def rate_at(self, t):
         """Returns the rate of one update as a float, worked out on the host."""
@@ -134,8 +171,9 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
 
     def _on_host(self, t):
         # `t[()]` turns a 0-d array into a scalar: arithmetic on scalars is several times faster.
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             rates = np.asarray(self.rate(t[()], np), dtype="float64")
+        self._refuse_other_than_rates(t, rates)
         return rates if rates.shape == t.shape else np.broadcast_to(rates, t.shape).copy()
 
     def _require_updates(self):
@@ -178,7 +216,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
     def marks(self, last):
         """Returns where something begins, up to the update `last`: pairs of an update and a word.
 
-        The words are "warmup end", "restart" and "boundary" (the next piece begins there).
+        The words are "warmup end", "restart" and "boundary" (the next piece begins there). Raises
+        ValueError where they are more than 100,000.
 
         >>> from keras_lr.schedules import LinearDecay
         >>> LinearDecay(0.1, 50).with_warmup(10).then(LinearDecay(0.01, 40), at=60).marks(100)
@@ -186,11 +225,20 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
         """
         self._require_updates()
         last = checks.Number(minimum=0, integer=True)("last", last)
-        return tuple(sorted({(t, word) for t, word in self._marks(last) if 0 < t <= last}))
+        marks = list(itertools.islice(self._marks(last), _MOST_MARKS + 1))
+        if len(marks) > _MOST_MARKS:
+            raise ValueError(
+                f"`last` must be so low that there are at most {_MOST_MARKS} marks. "
+                f"Received: last={last}"
+            )
+        return tuple(sorted({(t, word) for t, word in marks if 0 < t <= last}))
 
     def _marks(self, last):
-        """Yields the marks of this class, in any order; some may lie beyond `last`."""
-        return ()
+        """Yields the marks of this class, in any order; some may lie beyond `last`.
+
+        There may be more than memory can hold: where they are listed, they are counted.
+        """
+        return iter(())
 
     # Durations
 
@@ -212,8 +260,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
     @classmethod
     def from_config(cls, config):
         """Returns the schedule that `get_config` described."""
-        revive = keras.saving.deserialize_keras_object
-        return cls(**{name: revive(value) for name, value in config.items()})
+        return configs.built(cls, config)
 
     def __repr__(self):
         shown = []

@@ -11,21 +11,43 @@ from keras_lr import checks
 from keras_lr.schedules import keras_schedules
 from keras_lr.schedules.base import Schedule
 from keras_lr.schedules.decay import Constant
-from keras_lr.schedules.function import LambdaDecay
+from keras_lr.schedules.function import LambdaDecay, takes_a_step
 
 
 def as_schedule(name, value) -> Schedule:
-    """Returns a schedule of ours, made of Keras' own, a function of the step or a number."""
+    """Returns a schedule of ours, made of Keras' own, a function of the step or a number.
+
+    Keras trains with arguments that we refuse, such as a `decay_rate` of 0 or a negative end. A
+    schedule with those is taken as it is: as a function of the step.
+    """
+    try:
+        return as_part(name, value)
+    except ValueError:
+        if _keras_name(value) is None:
+            raise
+        return LambdaDecay(1.0, value)
+
+
+def as_part(name, value):
+    """Returns a part of a composition: what `as_schedule` takes, with arguments that we take."""
     if isinstance(value, Schedule):
         return value
     if checks.as_number(value) is not None:
-        return Constant(value)
-    keras_class = getattr(keras.optimizers.schedules, type(value).__name__, None)
-    if keras_class is type(value):
-        return getattr(keras_schedules, type(value).__name__)(**value.get_config())
-    if callable(value) and not isinstance(value, type):
-        return LambdaDecay(1.0, value)
-    checks.refuse(name, "a schedule, a function of the step or a number", value)
+        return Constant(checks.RATE(name, value))
+    if _keras_name(value) is not None:
+        return getattr(keras_schedules, _keras_name(value))(**value.get_config())
+    if not callable(value) or isinstance(value, type) or not takes_a_step(value):
+        checks.refuse(name, "a schedule, a function of the step or a number", value)
+    if type(value) is keras.optimizers.schedules.LearningRateSchedule:
+        checks.refuse(name, "a schedule with a formula, not the base class of Keras'", value)
+    return LambdaDecay(1.0, value)
+
+
+def _keras_name(value):
+    """Returns the name of the class of one of Keras' own schedules; None for anything else."""
+    name = type(value).__name__
+    is_own = getattr(keras.optimizers.schedules, name, None) is type(value)
+    return name if is_own and hasattr(keras_schedules, name) else None
 
 
 def is_fixed(schedule):
@@ -46,10 +68,10 @@ def is_fixed(schedule):
 def as_term(name, value):
     """Returns a summand or a factor: a schedule, or a finite number of either sign."""
     number = checks.as_number(value)
-    return as_schedule(name, value) if number is None else checks.REAL(name, number)
+    return as_part(name, value) if number is None else checks.REAL(name, number)
 
 
 Like = Schedule | Callable[[Any], Any] | float
-Nested = Annotated[Like, as_schedule]
-Nesteds = Annotated[Sequence[Like], functools.partial(checks.sequence, kind=as_schedule)]
+Nested = Annotated[Like, as_part]
+Nesteds = Annotated[Sequence[Like], functools.partial(checks.sequence, kind=as_part)]
 Terms = Annotated[Sequence[Like], functools.partial(checks.sequence, kind=as_term)]

@@ -43,8 +43,9 @@ class Sequential(Named):
         begins, ends = (0, *self.boundaries), (*self.boundaries, last + 1)
         for begin, end, schedule in zip(begins, ends, self.schedules):
             yield begin, "boundary"
-            inside = schedule.marks(max(min(end - 1, last) - begin, 0))
-            yield from ((begin + t, word) for t, word in inside)
+            room = max(min(end - 1, last) - begin, 0)
+            inside = schedule._marks(room)
+            yield from ((begin + t, word) for t, word in inside if 0 < t <= room)
 
 
 @operation
@@ -102,7 +103,7 @@ class Warmup(Named):
     def _marks(self, last):
         yield self.warmup_steps, "warmup end"
         shift = 0 if self.overlay else self.warmup_steps
-        yield from _later(self.schedule.marks(last), shift)
+        yield from _later(self.schedule._marks(last), shift)
 
 
 @operation
@@ -135,7 +136,7 @@ class Clip(Named):
         return self.schedule.length
 
     def _marks(self, last):
-        return self.schedule.marks(last)
+        return self.schedule._marks(last)
 
 
 @operation
@@ -158,7 +159,7 @@ class Shift(Named):
         return _plus(self.schedule.length, self.steps)
 
     def _marks(self, last):
-        return _later(self.schedule.marks(last), self.steps)
+        return _later(self.schedule._marks(last), self.steps)
 
 
 @operation
@@ -182,11 +183,12 @@ class Stretch(Named):
     @property
     def length(self):
         length = self.schedule.length
-        return None if length is None else math.ceil(length * self.factor)
+        stretched = math.inf if length is None else length * self.factor
+        return None if math.isinf(stretched) else math.ceil(stretched)
 
     def _marks(self, last):
-        inside = self.schedule.marks(math.ceil(last / self.factor))
-        return [(math.ceil(t * self.factor), word) for t, word in inside]
+        inside = self.schedule._marks(math.ceil(last / self.factor))
+        return ((math.ceil(t * self.factor), word) for t, word in inside)
 
 
 @operation
@@ -211,7 +213,8 @@ class Hold(Named):
 
     def _marks(self, last):
         # What begins within a stair shows at the next stair.
-        return [(-(-t // self.every) * self.every, word) for t, word in self.schedule.marks(last)]
+        inside = self.schedule._marks(last)
+        return ((-(-t // self.every) * self.every, word) for t, word in inside)
 
 
 @operation
@@ -227,4 +230,4 @@ def _plus(length, steps):
 
 
 def _later(marks, steps):
-    return ((t + steps, word) for t, word in marks)
+    return ((t + steps, word) for t, word in marks if t > 0)

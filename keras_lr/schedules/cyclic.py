@@ -123,7 +123,7 @@ class CyclicalLearningRate(Named):
         return self.step_size + self._down
 
     def _marks(self, last):
-        return [(restart, "restart") for restart in range(self._period, last + 1, self._period)]
+        return ((restart, "restart") for restart in range(self._period, last + 1, self._period))
 
 
 _CURVES = {"cosine": PiecewiseCosine, "linear": PiecewiseLinear}

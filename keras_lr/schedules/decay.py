@@ -83,7 +83,7 @@ class MultiStepDecay(Named):
         return self.milestones[-1]
 
     def _marks(self, last):
-        return [(milestone, "boundary") for milestone in self.milestones]
+        return ((milestone, "boundary") for milestone in self.milestones)
 
 
 class PowerDecay(Named):
@@ -138,4 +138,4 @@ class NoamDecay(Named):
         return self.scale * self.d_model**-0.5 * xp.minimum(n**-0.5, n * self.warmup_steps**-1.5)
 
     def _marks(self, last):
-        return [(self.warmup_steps, "warmup end")]
+        return iter([(self.warmup_steps, "warmup end")])

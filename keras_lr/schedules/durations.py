@@ -12,6 +12,8 @@ from decimal import Decimal
 from keras_lr import checks
 
 _LIMIT = 2**31
+# Beyond, the number of periods that have passed is no number in float32.
+_SHORTEST = 1e-6
 _PATTERN = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*(%|epochs?|ep|steps?|updates?)\s*")
 _FORM = 'a number of updates, or a duration such as "10 epochs", "5%" or "500 steps"'
 
@@ -24,9 +26,9 @@ class HasDurations:
 class Run:
     """The length of a training run in epochs and updates; what is unknown is None."""
 
-    epochs: float = None
-    steps_per_epoch: float = None
-    total_steps: float = None
+    epochs: float | None = None
+    steps_per_epoch: float | None = None
+    total_steps: float | None = None
 
     def __post_init__(self):
         for name in ("epochs", "steps_per_epoch", "total_steps"):
@@ -50,7 +52,8 @@ class Duration:
     unit: str
 
     def __post_init__(self):
-        limits = {"epochs": checks.POSITIVE, "fraction": checks.Number(above=0, maximum=1)}
+        limits = {"epochs": checks.Number(above=0), "fraction": checks.Number(above=0, maximum=1)}
+        checks.Choice(tuple(limits))("unit", self.unit)
         object.__setattr__(self, "value", limits[self.unit](self.unit, self.value))
 
     def __repr__(self):
@@ -72,7 +75,10 @@ class Duration:
                 f"A duration of {self} needs the length of the run: `resolve({given})`. "
                 f"Received: {run}"
             )
-        return max(1, _rounded(self.value * length))
+        updates = self.value * length
+        if updates > checks.FLOAT32_MOST:
+            raise ValueError(f"A duration of {self} is too long for a run. Received: {run}")
+        return max(1, _rounded(updates))
 
 
 def _rounded(updates):
@@ -141,11 +147,22 @@ def parse(name, value):
         if unit == "%":
             return fraction(float(number.scaleb(-2)))
         if unit.startswith("ep"):
-            return epochs(float(number))
-        value = float(number)
-    number = checks.as_number(value)
-    if number is None or not math.isfinite(number):
+            return epochs(_finite(name, float(number), value))
+        return _updates(name, float(number), value)
+    return _updates(name, checks.as_number(value), value)
+
+
+def _finite(name, number, value):
+    if number is None or number != number or abs(number) == math.inf:
         checks.refuse(name, _FORM, value)
+    return number
+
+
+def _updates(name, number, value):
+    """Returns a number of updates, whole ones as integers."""
+    number = _finite(name, number, value)
+    if number not in checks.NORMAL:
+        checks.refuse(name, f"{_FORM}, {checks.NORMAL.words}", value)
     # Whole numbers stay integers: int32 arithmetic is exact where float32 ends at 2²⁴.
     return int(number) if number == int(number) and abs(number) < _LIMIT else float(number)
 
@@ -169,6 +186,8 @@ class Length:
             checks.refuse(name, self, value)
         if self.integer and not isinstance(duration, int):
             checks.refuse(name, self, value)
+        if 0 < duration < _SHORTEST:
+            checks.refuse(name, f"{_FORM}, not less than {_SHORTEST:.0e} updates", value)
         return duration
 
 

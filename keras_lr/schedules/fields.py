@@ -24,7 +24,7 @@ Rate = Annotated[float, checks.RATE]
 Real = Annotated[float, checks.REAL]
 Positive = Annotated[float, checks.POSITIVE]
 Rates = Annotated[
-    Sequence[float] | np.ndarray, functools.partial(checks.sequence, kind=checks.RATE)
+    Sequence[float] | np.ndarray, functools.partial(checks.sequence, kind=checks.CALCULATED_RATE)
 ]
 Flag = Annotated[bool, checks.flag]
 Text = Annotated[str | None, checks.text]
@@ -107,6 +107,15 @@ def durations_in(value):
             yield from durations_in(entry)
     elif isinstance(value, durations.HasDurations):
         yield from durations_in(tuple(_entries(value).values()))
+
+
+def holds_function(value):
+    """Tells whether there is a function of a user in a schedule, at any depth."""
+    if isinstance(value, tuple):
+        return any(map(holds_function, value))
+    if isinstance(value, durations.HasDurations):
+        return any(map(holds_function, _entries(value).values()))
+    return callable(value)
 
 
 def resolved(value, run):

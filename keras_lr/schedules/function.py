@@ -1,6 +1,7 @@
 """Schedules from functions of the step and from tables of rates."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -21,9 +22,24 @@ _IN_GRAPH_HINT = (
 
 
 def _function(name, value):
-    if not callable(value):
+    base = keras.optimizers.schedules.LearningRateSchedule
+    if not callable(value) or type(value) is base or not takes_a_step(value):
         checks.refuse(name, "a function of the step", value)
     return value
+
+
+def takes_a_step(function):
+    """Tells whether a function can be called with one argument."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        # Some that are written in C have none.
+        return True
+    try:
+        signature.bind(0)
+    except TypeError:
+        return False
+    return True
 
 
 class LambdaDecay(Named):
@@ -57,29 +73,54 @@ class LambdaDecay(Named):
     def _in_graph(self, t):
         t = ops.cast(t, "int32") if self._takes_integers else real(t, ops)
         try:
-            return self.function(t)
+            value = self.function(t)
         except Exception as error:
             error.add_note(_IN_GRAPH_HINT)
             # TensorFlow's AutoGraph would raise a copy instead, without the note.
             error.ag_pass_through = True
             vars(error).pop("ag_error_metadata", None)
             raise
+        if not ops.is_tensor(value) and not isinstance(value, keras.Variable):
+            # Not a tensor, whose value nobody knows yet: a number, the same at every step.
+            self._require_numbers("a symbolic step", value, _as_array(value))
+        return value
 
     def _on_arrays(self, t):
         t = np.asarray(t, "int64" if self._takes_integers else "float64")
         if t.ndim == 0:
-            return _as_array(self.function(t.item()))
+            return self.at(t.item())
         try:
             values = _as_array(self.function(t))
-            return np.broadcast_to(values, t.shape)
+            if values is not None and np.all(np.isfinite(values)):
+                return np.broadcast_to(values, t.shape)
         except Exception:
-            # Ordinary Python (`if t < 10`) takes scalars only; a real error is raised again here.
-            values = [_as_array(self.function(step)) for step in t.ravel().tolist()]
-            return np.array(values).reshape(t.shape)
+            # Ordinary Python (`if t < 10`) takes scalars only.
+            pass
+        # One by one, a real error is raised again, and what is no number has its step.
+        return np.array([self.at(step) for step in t.ravel().tolist()]).reshape(t.shape)
+
+    def at(self, step):
+        """Returns what the function returns for a step, a number; anything else is refused."""
+        value = self.function(step)
+        return self._require_numbers(f"step {step:g}", value, _as_array(value))
+
+    def _require_numbers(self, where, value, numbers):
+        if numbers is None or numbers.ndim > 0 or not np.isfinite(numbers):
+            name = getattr(self.function, "__name__", None) or checks.shown(self.function)
+            raise ValueError(
+                f"`function` must return a finite number for each step. Received: "
+                f"{checks.shown(value)} from {name} at {where}"
+            )
+        return numbers
 
 
 def _as_array(value):
-    return np.asarray(ops.convert_to_numpy(value), dtype="float64")
+    """Returns what a function returned as an array; None if that is not made of numbers."""
+    try:
+        numbers = np.asarray(ops.convert_to_numpy(value))
+    except Exception:
+        return None
+    return None if numbers.dtype.kind in "OUSMmc" else numbers.astype("float64")
 
 
 class Tabulated(Named):
@@ -113,5 +154,6 @@ class Tabulated(Named):
         >>> Tabulated.from_function(lambda step: 0.1 if step < 2 else 0.01, 4)
         Tabulated((0.1, 0.1, 0.01, 0.01))
         """
-        count = checks.Number(minimum=1, integer=True)("total_steps", total_steps)
-        return cls([_as_array(_function("function", function)(step)) for step in range(count)])
+        count = checks.COUNT("total_steps", total_steps)
+        ask = LambdaDecay(1.0, function).at
+        return cls([float(ask(step)) for step in range(count)])

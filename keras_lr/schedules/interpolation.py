@@ -39,7 +39,7 @@ class _Interpolation(Named):
         return self.boundaries[-1]
 
     def _marks(self, last):
-        return [(boundary, "boundary") for boundary in self.boundaries[:-1]]
+        return ((boundary, "boundary") for boundary in self.boundaries[:-1])
 
 
 class PiecewiseLinear(_Interpolation):

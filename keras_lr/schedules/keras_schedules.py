@@ -116,7 +116,7 @@ class PolynomialDecay(Schedule):
     def _marks(self, last):
         cycles = int(last // self.decay_steps) if self.cycle and self.decay_steps >= 1 else 0
         # At a multiple of `decay_steps` the rate is still low; the jump is one update later.
-        return [(math.floor(i * self.decay_steps) + 1, "restart") for i in range(1, cycles + 1)]
+        return ((math.floor(i * self.decay_steps) + 1, "restart") for i in range(1, cycles + 1))
 
 
 class CosineDecay(Schedule):
@@ -158,7 +158,7 @@ class CosineDecay(Schedule):
         return self.decay_steps + (0 if self.warmup_target is None else self.warmup_steps)
 
     def _marks(self, last):
-        return [] if self.warmup_target is None else [(self.warmup_steps, "warmup end")]
+        return iter([] if self.warmup_target is None else [(self.warmup_steps, "warmup end")])
 
 
 def cycle_table(name, first, growth):
@@ -225,13 +225,13 @@ class CosineDecayRestarts(Schedule):
 
     def _marks(self, last):
         if self.first_decay_steps < 1:
-            return []
+            return iter(())
         if self.t_mul == 1:
             count = int(last // self.first_decay_steps)
-            restarts = [math.ceil(i * self.first_decay_steps) for i in range(1, count + 1)]
+            restarts = (math.ceil(i * self.first_decay_steps) for i in range(1, count + 1))
         else:
-            restarts = [int(first) for first in self._cycles[0] if first <= last]
-        return [(restart, "restart") for restart in restarts]
+            restarts = (int(first) for first in self._cycles[0] if first <= last)
+        return ((restart, "restart") for restart in restarts)
 
 
 class PiecewiseConstantDecay(Schedule):
@@ -264,4 +264,4 @@ class PiecewiseConstantDecay(Schedule):
         return self.boundaries[-1] + 1
 
     def _marks(self, last):
-        return [(boundary + 1, "boundary") for boundary in self.boundaries]
+        return ((boundary + 1, "boundary") for boundary in self.boundaries)

@@ -20,6 +20,7 @@ from keras_lr.schedules.evaluation import real, whole_periods
 from keras_lr.schedules.fields import Rate, Steps
 
 Seed = Annotated[int, checks.Number(integer=True)]
+_WIDEST = 1e30
 
 
 class _Random(Named):
@@ -78,6 +79,9 @@ class RandomLogUniform(_Between):
         super().check()
         if self.minimum == 0:
             checks.refuse("minimum", "> 0", self.minimum)
+        if self.maximum > _WIDEST * self.minimum:
+            # exp(span) would be infinite in float32.
+            checks.refuse("maximum", f"<= {_WIDEST:.0e} * minimum = {self.minimum}", self.maximum)
 
     def rate(self, t, xp):
         span = math.log(self.maximum / self.minimum)
@@ -116,7 +120,7 @@ class Jitter(_Random):
         return 1.0 + self.amplitude * z
 
     def _marks(self, last):
-        return self.schedule.marks(last)
+        return self.schedule._marks(last)
 
 
 def _truncated_normal(v, xp):

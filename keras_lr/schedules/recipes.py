@@ -39,7 +39,7 @@ class Recipe(Named):
         return self._expanded.length
 
     def _marks(self, last):
-        return self._expanded.marks(last)
+        return self._expanded._marks(last)
 
     def _updates(self, *names, total, spare=1):
         """Returns parts in updates; raises unless they leave `spare` of the total."""
@@ -49,7 +49,8 @@ class Recipe(Named):
             together = " and ".join(f"`{name}`" for name in names)
             given = ", ".join(f"{name}={value!r}" for name, value in zip(names, values))
             raise ValueError(
-                f"{together} must leave at least {spare} of the {total} updates. Received: {given}"
+                f"{together} must leave at least {spare} of the {total} updates. "
+                f"Received: {given} in {self!r}"
             )
         return updates
 
@@ -193,4 +194,5 @@ class WarmRestarts(Recipe):
         return Sequential(cycles, begins) if others else cycles[0]
 
     def _marks(self, last):
-        return [(t, "restart" if kind == "boundary" else kind) for t, kind in super()._marks(last)]
+        marks = super()._marks(last)
+        return ((t, "restart" if kind == "boundary" else kind) for t, kind in marks)

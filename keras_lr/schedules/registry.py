@@ -5,6 +5,7 @@ import re
 import keras
 
 from keras_lr import checks
+from keras_lr.schedules import configs
 from keras_lr.schedules.base import DEFINED, Schedule
 from keras_lr.schedules.coerce import as_schedule
 from keras_lr.schedules.importers import optax, torch, transformers
@@ -96,18 +97,14 @@ def deserialize(config, custom_objects=None) -> Schedule:
     `custom_objects` has the classes and functions that are not registered with Keras. Raises
     ValueError for other configs; Keras' safe mode does not load lambdas.
     """
+    if not isinstance(custom_objects, dict | None):
+        checks.refuse("custom_objects", "a dictionary of classes and functions", custom_objects)
     if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
         checks.refuse("config", "a dictionary with class_name and config", config)
     if "module" not in config and config["class_name"] not in (custom_objects or {}):
         _class_of(config["class_name"])
-    try:
-        revived = keras.saving.deserialize_keras_object(_located(config), custom_objects)
-    except TypeError as error:
-        # Keras says what was wrong at the end of a long message.
-        reason = str(error).rpartition("Exception encountered: ")[2]
-        required = f"one that fits its class, but {reason}".rstrip(".")
-        raise ValueError(f"`config` must be {required}. Received: config={config!r}") from error
-    return as_schedule("config", revived)
+    configs.require_small(config)
+    return as_schedule("config", configs.revived(_located(config), custom_objects))
 
 
 def _located(config):
@@ -117,7 +114,8 @@ def _located(config):
     if not isinstance(config, dict):
         return config
     config = {key: _located(value) for key, value in config.items()}
-    found = None if "module" in config else _CLASSES.get(config.get("class_name"))
+    name = config.get("class_name")
+    found = _CLASSES.get(name) if isinstance(name, str) and "module" not in config else None
     if found is None:
         return config
     registered = keras.saving.get_registered_name(found)

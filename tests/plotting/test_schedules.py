@@ -189,7 +189,7 @@ def test_a_schedule_alone_needs_no_list(ax):
         ([COSINE - 1.0], {"log": True}, r"`log` must be False where.*negative.*Received: log=True"),
         ([Constant(0.0)], {"total_steps": 9, "log": True}, r"`log` must be False.*Received:"),
         ([COSINE], {"marks": "all"}, r"`marks` must be True or False. Received: marks='all'"),
-        ([LinearDecay(0.1, 1e300)], {}, r"`total_steps` must be .* <= 9007199254740992"),
+        ([LinearDecay(0.1, 1e30)], {}, r"`total_steps` must be .* <= 9007199254740992"),
         ([], {}, r"`schedules` must be a list of 1 or more. Received: schedules=\[\]"),
         (["cosine"], {}, r"`schedules\[0\]` must be a schedule.*Received: .*'cosine'"),
     ],

@@ -117,8 +117,8 @@ MARKS = [
     (s.NoamDecay(64, 20), ((20, "warmup end"),)),
     (s.StepDecay(0.1, 5, 0.5), ()),
     # Cycles shorter than an update have no marks, and no end of them either.
-    (s.PolynomialDecay(0.1, 1e-300, cycle=True), ()),
-    (s.CosineDecayRestarts(0.1, 1e-300, 1.0), ()),
+    (s.PolynomialDecay(0.1, 1e-6, cycle=True), ()),
+    (s.CosineDecayRestarts(0.1, 1e-6, 1.0), ()),
 ]
 
 

@@ -1,5 +1,7 @@
 """Every documented use of schedules, for type checkers: mypy and pyright accept each line."""
 
+from typing import Any
+
 import keras
 import numpy as np
 from matplotlib.figure import Figure
@@ -133,7 +135,7 @@ resolved: Schedule = LinearDecay(0.1, "10 epochs").resolve(20, steps_per_epoch=1
 resolved = LinearDecay(0.1, "50%").resolve(epochs=20, total_steps=2000)
 resolved = LinearDecay(0.1, "50%").resolve(total_steps=2000)
 last = line.length
-marks: tuple = line.with_warmup(10).marks(100)
+marks: tuple[tuple[int, str], ...] = line.with_warmup(10).marks(100)
 equal: bool = line == LinearDecay(0.1, 900)
 table = {line: "the same as another of the same arguments"}
 # pyright takes the default of Keras, a float, for a type, and refuses schedules of Keras too.
@@ -155,7 +157,7 @@ class HalfLifeDecay(Schedule):
     initial_learning_rate: Rate
     half_life: Length
 
-    def rate(self, t, xp):
+    def rate(self, t: Any, xp: Any) -> Any:
         return self.initial_learning_rate * xp.exp2(-t / self.half_life)
 
 

@@ -152,4 +152,4 @@ TRANSLATIONS = {
     "sgdr_schedule": _sgdr,
     "join_schedules": in_turn,
 }
-REFUSALS = {}
+REFUSALS: dict[str, str] = {}

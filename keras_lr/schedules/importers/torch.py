@@ -228,8 +228,10 @@ TRANSLATIONS = {
 _NOT_FIRST = ("SequentialLR", "ChainedScheduler", "OneCycleLR", "CyclicLR")
 _NOT_LATER = ("SequentialLR", "ChainedScheduler", "OneCycleLR", "MultiplicativeLR")
 # These multiply the rate that they find; the others overwrite it.
-_MULTIPLYING = ("MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR", "LinearLR")
-_MULTIPLYING += ("ExponentialLR", "PolynomialLR")
+_MULTIPLYING = (
+    *("MultiplicativeLR", "StepLR", "MultiStepLR", "ConstantLR"),
+    *("LinearLR", "ExponentialLR", "PolynomialLR"),
+)
 _FACTORS = {name: TRANSLATIONS[name] for name in _MULTIPLYING}
 _FACTORS["CosineAnnealingLR"] = _falling_cosine
 REFUSALS = {
