@@ -6,6 +6,7 @@ import keras
 
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import leaves, own_rate, parts
+from keras_lr.keras_private.overrides import Overrides
 
 
 def held(model):
@@ -19,8 +20,18 @@ def hold(model, step):
 
 
 def rebuild(model):
-    """Builds the training step anew, in the midst of a fit too; its first use compiles it."""
-    model.make_train_function(force=True)
+    """Builds the training step anew, in the midst of a fit too; its first use compiles it.
+
+    JAX takes two steps for one as long as both are there, and their functions are equal, as the
+    same method of the same model is: here the new one gets a function of its own.
+    """
+    overrides, take_step = Overrides(), model.train_step
+    if keras.config.backend() == "jax":
+        overrides.put(model, "train_step", lambda *arguments: take_step(*arguments))
+    try:
+        model.make_train_function(force=True)
+    finally:
+        overrides.take_off()
 
 
 def forget(model):
