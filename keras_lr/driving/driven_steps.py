@@ -34,11 +34,11 @@ class DrivenSteps:
     def __init__(self, model):
         self._optimizers = list(parts(model.optimizer))
         self._live, self._dials, self._kept = LiveVariables(model), {}, []
-        self._current = self._replaced = self._schedules = None
-        if training_step.held(model) is None or any(
-            schedule is not None for schedule in training_step.schedules_in(model)
-        ):
-            # Nobody knows with which schedule the one that is there was compiled.
+        self._current = self._replaced = None
+        # Those that the plain step was compiled with.
+        self._schedules = training_step.schedules_in(model)
+        if training_step.held(model) is None or any(s is not None for s in self._schedules):
+            # Of one that is there already nobody knows with which.
             training_step.rebuild(model)
         # Not held: a step that Keras has dropped must go, or JAX would take the next one for it.
         self._plain = weakref.ref(training_step.held(model))
@@ -49,7 +49,6 @@ class DrivenSteps:
         steps = vars(model).get(_PLACE)
         if steps is None or not steps._belong_to(model):
             steps = vars(model)[_PLACE] = cls(model)
-        steps._schedules = training_step.schedules_in(model)
         return steps
 
     def _belong_to(self, model):
@@ -103,6 +102,7 @@ class DrivenSteps:
             training_step.hold(model, replaced)
         now = training_step.schedules_in(model)
         if any(one is not other for one, other in zip(now, self._schedules)):
-            # A reduction stays: the plain step is built with the schedule that has it.
+            # A reduction stays, or somebody has assigned one.
             training_step.rebuild(model)
+            self._schedules = now
             self._plain = weakref.ref(training_step.held(model))
