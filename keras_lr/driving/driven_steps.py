@@ -5,6 +5,7 @@ the length of a driven fit, with the rates that they read. The next driven fit w
 and the same optimizer finds its step compiled.
 """
 
+import weakref
 from typing import Any, NamedTuple
 
 from keras_lr.driving.rate_in_step import Dial
@@ -33,13 +34,14 @@ class DrivenSteps:
     def __init__(self, model):
         self._optimizers = list(parts(model.optimizer))
         self._live, self._dials, self._kept = LiveVariables(model), {}, []
-        self._current = self._schedules = None
-        if training_step.held(model) is None or any(
-            schedule is not None for schedule in training_step.schedules_in(model)
-        ):
-            # Nobody knows with which schedule the one that is there was compiled.
+        self._current = self._replaced = None
+        # Those that the plain step was compiled with.
+        self._schedules = training_step.schedules_in(model)
+        if training_step.held(model) is None or any(s is not None for s in self._schedules):
+            # Of one that is there already nobody knows with which.
             training_step.rebuild(model)
-        self._plain = training_step.held(model)
+        # Not held: a step that Keras has dropped must go, or JAX would take the next one for it.
+        self._plain = weakref.ref(training_step.held(model))
 
     @classmethod
     def begin(cls, model):
@@ -47,13 +49,12 @@ class DrivenSteps:
         steps = vars(model).get(_PLACE)
         if steps is None or not steps._belong_to(model):
             steps = vars(model)[_PLACE] = cls(model)
-        steps._schedules = training_step.schedules_in(model)
         return steps
 
     def _belong_to(self, model):
         now = [id(part) for part in parts(model.optimizer)]
         return (
-            training_step.held(model) is self._plain
+            training_step.held(model) is self._plain()
             and self._current is None
             and [id(part) for part in self._optimizers] == now
         )
@@ -75,6 +76,8 @@ class DrivenSteps:
         if not any([*rates, *beside, self._current]):
             return rates
         beside = [object() if each is True else each for each in beside]
+        if self._current is None:
+            self._replaced = training_step.held(model)
         settings = training_step.Settings(model)
         step = next((s for s in self._kept if s.is_of(rates, beside, settings)), None)
         if step is None:
@@ -88,17 +91,18 @@ class DrivenSteps:
     def give_back(self, model):
         """Gives a model the step back that Keras had built, and takes the dials off."""
         self._live.take_off()
-        was_used, used = self._current is not None, self._current
-        self._current = None
-        if was_used and training_step.held(model) is not used:
+        used, replaced = self._current, self._replaced
+        self._current = self._replaced = None
+        if used is not None and training_step.held(model) is not used:
             # Somebody has built one in the midst of the fit, with our functions in it.
             vars(model).pop(_PLACE, None)
             training_step.forget(model)
             return
-        if was_used:
-            training_step.hold(model, self._plain)
+        if used is not None:
+            training_step.hold(model, replaced)
         now = training_step.schedules_in(model)
         if any(one is not other for one, other in zip(now, self._schedules)):
-            # A reduction stays: the plain step is built with the schedule that has it.
+            # A reduction stays, or somebody has assigned one.
             training_step.rebuild(model)
-            self._plain = training_step.held(model)
+            self._schedules = now
+            self._plain = weakref.ref(training_step.held(model))

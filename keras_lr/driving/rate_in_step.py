@@ -64,12 +64,13 @@ class RateInStep:
     __hash__ = None
 
     def _described(self):
+        # The same schedule is another base as the optimizer's own: it has another clock.
         if self._base is not None:
-            described = [self._base]
+            described = [self._base, None]
         elif has_rate_variable(self._optimizer):
-            described = [None]
+            described = [None, None]
         else:
-            described = [_fixed(self._own)]
+            described = [None, _fixed(self._own)]
         described += self._factors
         # A function from outside may return something else by the next fit: it equals nothing.
         return [d if d is None or is_fixed(d) else object() for d in described]

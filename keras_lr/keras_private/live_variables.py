@@ -71,9 +71,8 @@ class LiveVariables:
 
     def take_off(self):
         """Takes every variable off its optimizer again."""
-        gone = {id(variable) for variable in self._on}
-        for optimizer, _ in self._added:
-            _keep(optimizer, lambda variable: id(variable) not in gone)
+        for optimizer, variable in self._added[: len(self._on)]:
+            _keep(optimizer, lambda other, gone=variable: other is not gone)
         self._on.clear()
         self._overrides.take_off()
 

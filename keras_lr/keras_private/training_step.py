@@ -20,13 +20,14 @@ def hold(model, step):
 
 
 def rebuild(model):
-    """Builds the training step anew, in the middle of a fit too; its first use compiles it."""
-    overrides = Overrides()
+    """Builds the training step anew, in the middle of a fit too; its first use compiles it.
+
+    JAX takes two steps for one as long as both are there, and their functions are equal, as the
+    same method of the same model is: here the new one gets a function of its own.
+    """
+    overrides, take_step = Overrides(), model.train_step
     if keras.config.backend() == "jax":
-        # While a step that was compiled is kept, JAX takes the same method for it and traces
-        # nothing: this is another function.
-        train_step = model.train_step
-        overrides.put(model, "train_step", lambda *args: train_step(*args))
+        overrides.put(model, "train_step", lambda *arguments: take_step(*arguments))
     try:
         model.make_train_function(force=True)
     finally:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 from support import unit_gradient
+from support.counting import build, moved, several, traces
 
 from keras_lr.keras_private.live_variables import LiveVariable, LiveVariables, own_variables
 from keras_lr.keras_private.optimizers import RATE_METHOD, leaves
@@ -13,30 +14,6 @@ from keras_lr.keras_private.overrides import Overrides
 
 PER_EPOCH = 4
 TABLE = [0.1, 0.4, 0.2, 0.8]
-
-
-class Counting(unit_gradient.Trace):
-    """Counts how often its Python runs in training: once per trace, or per step where eager."""
-
-    calls = 0
-
-    def call(self, x, training=False):
-        self.calls += bool(training)
-        return super().call(x, training)
-
-
-def build(optimizer, layers=1):
-    inputs = keras.Input((1,))
-    outputs = [Counting(name=f"trace_{i}")(inputs) for i in range(layers)]
-    model = keras.Model(inputs, ops.sum(ops.stack(outputs), axis=0))
-    model.compile(optimizer, unit_gradient.mean_output)
-    model.optimizer.build(model.trainable_variables)
-    return model
-
-
-def several():
-    first, second = keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.25)
-    return keras.optimizers.MultiOptimizer(lambda v: first if "trace_0" in v.path else second)
 
 
 OPTIMIZERS = {
@@ -77,15 +54,6 @@ class Dial(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         self.live.take_off()
         self.overrides.take_off()
-
-
-def moved(model):
-    """Returns by how much the weights of each layer moved in each batch."""
-    return [unit_gradient.applied(model, layer.name) for layer in traces(model)]
-
-
-def traces(model):
-    return [layer for layer in model.layers if isinstance(layer, Counting)]
 
 
 def in_a_file(path):
