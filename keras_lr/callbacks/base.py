@@ -16,7 +16,8 @@ class RateCallback(keras.callbacks.Callback):
     pure function of the fit's clock, or None; `follows_metrics` tells that numbers in the
     contribution may change between updates, and that there is a state; `sets_base` that rates are
     absolute, so that the optimizer's own no longer count; `writes_rate` that the rate is put into
-    the logs; `lower_limit` is the rate below which nothing is cut, or None.
+    the logs; `lower_limit` is the rate below which nothing is cut, or None. `optimizer` is the one
+    to drive, where a training step of your own uses another one than the model's.
 
     Without `fit`, in a loop of one's own:
 
@@ -45,6 +46,12 @@ class RateCallback(keras.callbacks.Callback):
     sets_base = writes_rate = follows_metrics = restores_initial = False
     # Arguments of earlier versions, each with what to write instead.
     gone: dict[str, str] = {}
+
+    def __init__(self, optimizer=None):
+        super().__init__()
+        if optimizer is not None and not isinstance(optimizer, keras.optimizers.Optimizer):
+            checks.refuse("optimizer", "an optimizer, or None for the model's own", optimizer)
+        self.optimizer = optimizer
 
     def __new__(cls, *args, **options):
         for name in cls.gone.keys() & options.keys():
@@ -197,8 +204,8 @@ class StepCallback(RateCallback):
     before training. Given to one callback of a fit, all of them know it.
     """
 
-    def __init__(self, steps_per_epoch=None):
-        super().__init__()
+    def __init__(self, steps_per_epoch=None, optimizer=None):
+        super().__init__(optimizer)
         self.given_steps_per_epoch = run_length.steps_per_epoch("steps_per_epoch", steps_per_epoch)
 
     def build(self, run):

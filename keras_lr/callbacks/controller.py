@@ -110,8 +110,8 @@ class Controller(StatefulCallback):
 
     start_from_epoch = 0
 
-    def __init__(self, monitor, verbose=0, on_train_end="keep", state_path=None):
-        super().__init__()
+    def __init__(self, monitor, verbose=0, on_train_end="keep", state_path=None, optimizer=None):
+        super().__init__(optimizer)
         if not isinstance(monitor, str):
             checks.refuse("monitor", "a string, the name of a metric", monitor)
         self.monitor = monitor
@@ -219,8 +219,16 @@ class ProgressController(Controller):
     of its name; where neither tells, training does not begin.
     """
 
-    def __init__(self, monitor, mode="auto", verbose=0, on_train_end="keep", state_path=None):
-        super().__init__(monitor, verbose, on_train_end, state_path)
+    def __init__(
+        self,
+        monitor,
+        mode="auto",
+        verbose=0,
+        on_train_end="keep",
+        state_path=None,
+        optimizer=None,
+    ):
+        super().__init__(monitor, verbose, on_train_end, state_path, optimizer)
         self.mode = checks.Choice(("auto", "min", "max"))("mode", mode)
         self.lower_is_better = mode != "max"
         self._direction_is_open = False

@@ -26,8 +26,8 @@ class HyperparameterSchedule(StepCallback):
     limits = checks.REAL
     method: str | None = None
 
-    def __init__(self, schedule, *, steps_per_epoch=None):
-        super().__init__(steps_per_epoch)
+    def __init__(self, schedule, *, steps_per_epoch=None, optimizer=None):
+        super().__init__(steps_per_epoch, optimizer)
         self.planned = as_schedule("schedule", schedule)
         self._overrides = Overrides()
 

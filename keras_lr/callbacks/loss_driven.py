@@ -98,13 +98,14 @@ class BoldDriver(ProgressController):
         verbose=0,
         on_train_end="keep",
         state_path=None,
+        optimizer=None,
     ):
         self.increase = checks.Number(minimum=1)("increase", increase)
         self.decrease = checks.Number(above=0, below=1)("decrease", decrease)
         self.tolerance = checks.NOT_NEGATIVE("tolerance", tolerance)
         self.bounds = _Bounds.checked(min_lr, max_lr)
         self.min_lr, self.max_lr = self.bounds
-        super().__init__(monitor, mode, verbose, on_train_end, state_path)
+        super().__init__(monitor, mode, verbose, on_train_end, state_path, optimizer)
 
     def start(self):
         return BoldDriverState()
@@ -196,6 +197,7 @@ class GreedyLR(BestController):
         verbose=0,
         on_train_end="keep",
         state_path=None,
+        optimizer=None,
     ):
         count, positive = (checks.Number(minimum=least, integer=True) for least in (0, 1))
         self.factor = checks.Number(above=0, below=1)("factor", factor)
@@ -206,6 +208,7 @@ class GreedyLR(BestController):
         self.min_lr, self.max_lr = self.bounds
         self.reset_after = None if reset_after is None else positive("reset_after", reset_after)
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
+        told["optimizer"] = optimizer
         super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
 
     def start(self):

@@ -82,6 +82,7 @@ class ReduceLROnPlateau(BestController):
         start_from_epoch=0,
         on_train_end="keep",
         state_path=None,
+        optimizer=None,
     ):
         count = checks.Number(minimum=0, integer=True)
         self.factor = checks.Number(above=0, below=1)("factor", factor)
@@ -98,6 +99,7 @@ class ReduceLROnPlateau(BestController):
         self.start_from_epoch = count("start_from_epoch", start_from_epoch)
         self._at_best = None
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
+        told["optimizer"] = optimizer
         super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
 
     def start(self):

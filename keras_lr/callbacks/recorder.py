@@ -44,8 +44,8 @@ class LearningRateRecorder(RateCallback):
 
     writes_rate = True
 
-    def __init__(self, tensorboard=None):
-        super().__init__()
+    def __init__(self, tensorboard=None, *, optimizer=None):
+        super().__init__(optimizer)
         if tensorboard is not None and not isinstance(tensorboard, (str, os.PathLike)):
             checks.refuse("tensorboard", "the path of a folder, or None", tensorboard)
         self.tensorboard = tensorboard

@@ -31,8 +31,8 @@ class FitSchedule(StepCallback):
 
     sets_base = True
 
-    def __init__(self, schedule, *, steps_per_epoch=None):
-        super().__init__(steps_per_epoch)
+    def __init__(self, schedule, *, steps_per_epoch=None, optimizer=None):
+        super().__init__(steps_per_epoch, optimizer)
         self.planned = as_schedule("schedule", schedule)
 
 
@@ -48,8 +48,17 @@ class Warmup(StepCallback):
     [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
     """
 
-    def __init__(self, duration, *, start=0.0, shape="linear", power=2.0, steps_per_epoch=None):
-        super().__init__(steps_per_epoch)
+    def __init__(
+        self,
+        duration,
+        *,
+        start=0.0,
+        shape="linear",
+        power=2.0,
+        steps_per_epoch=None,
+        optimizer=None,
+    ):
+        super().__init__(steps_per_epoch, optimizer)
         start = checks.Number(minimum=0, maximum=1)("start", start)
         duration = durations.Length(minimum=0)("duration", duration)
         self.planned = schedules.Warmup(1.0, duration, start, shape, power=power)
@@ -71,9 +80,16 @@ class RandomLearningRate(StepCallback):
     sets_base = True
 
     def __init__(
-        self, minimum, maximum, every: int | str = "epoch", *, seed=0, steps_per_epoch=None
+        self,
+        minimum,
+        maximum,
+        every: int | str = "epoch",
+        *,
+        seed=0,
+        steps_per_epoch=None,
+        optimizer=None,
     ):
-        super().__init__(steps_per_epoch)
+        super().__init__(steps_per_epoch, optimizer)
         self.every = interval(every)
         self.planned = schedules.RandomUniform(minimum, maximum, seed=seed)
 
@@ -101,8 +117,9 @@ class RandomJitter(StepCallback):
         seed=0,
         distribution="uniform",
         steps_per_epoch=None,
+        optimizer=None,
     ):
-        super().__init__(steps_per_epoch)
+        super().__init__(steps_per_epoch, optimizer)
         self.every = interval(every)
         self.planned = schedules.Jitter(1.0, amplitude, seed=seed, distribution=distribution)
 

@@ -59,8 +59,9 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
         every: int | str = "epoch",
         steps_per_epoch=None,
         state_path=None,
+        optimizer=None,
     ):
-        StepCallback.__init__(self, steps_per_epoch)
+        StepCallback.__init__(self, steps_per_epoch, optimizer)
         self.planned = schedule
         self.verbose = verbosity("verbose", verbose)
         self.every = interval(every)

@@ -47,6 +47,7 @@ class LossThreshold(Controller):
         verbose=0,
         on_train_end="keep",
         state_path=None,
+        optimizer=None,
     ):
         if checks.as_number(thresholds) is not None:
             thresholds = [thresholds]
@@ -57,7 +58,7 @@ class LossThreshold(Controller):
             required = f"one more than the {len(self.thresholds)} thresholds"
             checks.refuse("learning_rates", required, learning_rates)
         self.hysteresis = checks.NOT_NEGATIVE("hysteresis", hysteresis)
-        super().__init__(monitor, verbose, on_train_end, state_path)
+        super().__init__(monitor, verbose, on_train_end, state_path, optimizer)
 
     def start(self):
         return ThresholdState()

@@ -42,8 +42,9 @@ class ValidationDecay(ProgressController):
         on_train_end="keep",
         *,
         state_path=None,
+        optimizer=None,
     ):
-        super().__init__(monitor, mode, verbose, on_train_end, state_path)
+        super().__init__(monitor, mode, verbose, on_train_end, state_path, optimizer)
 
     def start(self):
         return ValidationDecayState()

@@ -30,10 +30,13 @@ def listed_twice(plan):
 
 
 def two_bases(plan):
-    """Two callbacks that both name absolute rates."""
-    named = {callback.identity: callback for callback in plan.callbacks if callback.sets_base}
-    if len(named) > 1:
-        first, second, *_ = named.values()
+    """Two callbacks that both name absolute rates for one optimizer."""
+    bases = {callback.identity: callback for callback in plan.callbacks if callback.sets_base}
+    for target in {callback.target for callback in bases.values()}:
+        named = [callback for callback in bases.values() if callback.target == target]
+        if len(named) < 2:
+            continue
+        first, second, *_ = named
         meaning = (
             "At most one callback can name absolute learning rates; the others have to be factors. "
             f"Received: {first.kind} and {second.kind}."

@@ -169,10 +169,11 @@ class Driver:
         """Gives the optimizer back: step functions go, metric reductions stay where they may."""
         if len(self.driven):
             self._last_clocks = self.clocks()
+        # First, as giving back may build a step.
+        self._overrides.take_off()
         self.driven.leave(self._model())
         # A new list: a backup still asks for the states of those who were there.
         self.callbacks = []
-        self._overrides.take_off()
         self.saved.close()
 
     # Decisions

@@ -24,7 +24,7 @@ def plan_of(model, callbacks, run, driven=(), epoch=None, made=None):
     together = listed(model)
     together += [c for c in callbacks if all(c is not other for other in together)]
     return Plan(
-        callbacks=tuple(_callback(c, run if made is not None else None) for c in together),
+        callbacks=tuple(_callback(c, model, run if made is not None else None) for c in together),
         optimizers=tuple(_optimizers(model, callbacks, run, driven, epoch)),
         steps_per_epoch=run.steps_per_epoch,
         epoch=epoch,
@@ -32,7 +32,7 @@ def plan_of(model, callbacks, run, driven=(), epoch=None, made=None):
     )
 
 
-def _callback(callback, run):
+def _callback(callback, model, run):
     kind = type(callback).__name__
     if not hasattr(callback, "contribution"):
         return CallbackPlan(
@@ -52,6 +52,7 @@ def _callback(callback, run):
         logs_rate=callback.writes_rate,
         lower_limit=callback.lower_limit,
         depends_on_length=run is not None and _depends_on_length(callback, run),
+        target=id(callback.optimizer or model.optimizer),
     )
 
 

@@ -36,10 +36,11 @@ def optimizers_of(model):
     """
     found = {}
     for name, value in vars(model).items():
-        parts = {name: value}
-        if isinstance(value, dict):
+        # What begins so is Keras' own, and may hold them a second time.
+        parts = {} if name.startswith("_") else {name: value}
+        if parts and isinstance(value, dict):
             parts = {f"{name}[{key!r}]": part for key, part in value.items()}
-        elif isinstance(value, (list, tuple)):
+        elif parts and isinstance(value, (list, tuple)):
             parts = {f"{name}[{i}]": part for i, part in enumerate(value)}
         for place, part in parts.items():
             is_optimizer = isinstance(part, keras.optimizers.Optimizer)

@@ -1,0 +1,190 @@
+"""Which optimizer updates: exchanged, the model's own, wrapped, shared, left by an interrupt."""
+
+import keras
+import numpy as np
+import pytest
+from support import unit_gradient
+
+from keras_lr import callbacks, get_rate, schedules, set_rate
+
+BACKEND = keras.backend.backend()
+LINEAR = schedules.LinearDecay(0.8, "100%")
+trains_by_hand = pytest.mark.skipif(BACKEND == "jax", reason="the step there is a pure function")
+
+
+class Exchange(keras.callbacks.Callback):
+    """Gives the model another optimizer when epoch 2 begins, as an unfrozen second stage does."""
+
+    def __init__(self, rate, compiles):
+        super().__init__()
+        self.rate, self.compiles = rate, compiles
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch != 2:
+            return
+        optimizer = keras.optimizers.SGD(self.rate)
+        if self.compiles:
+            self.model.compile(optimizer, unit_gradient.mean_output)
+        else:
+            self.model.optimizer = optimizer
+
+
+def cut():
+    return [unit_gradient.Feed([1.0] * 4), callbacks.ReduceLROnPlateau("loss", 0.5, patience=1)]
+
+
+# What is in the fit, and the rates of 4 epochs of 2 updates at 0.4, and at 0.2 from epoch 2 on.
+EXCHANGED = {
+    "fit schedule": (lambda: [callbacks.FitSchedule(LINEAR)], 0.8 * (1 - np.arange(8) / 8)),
+    "warmup": (
+        lambda: [callbacks.Warmup(6)],
+        [0.4 / 6, 0.8 / 6, 0.2, 1.6 / 6, 1 / 6, 0.2, 0.2, 0.2],
+    ),
+    "plateau": (cut, [0.4, 0.4, 0.4, 0.4, 0.1, 0.1, 0.05, 0.05]),
+    "nothing but a record": (lambda: [], [0.4] * 4 + [0.2] * 4),
+}
+
+
+@pytest.mark.parametrize("compiles", [True, False])
+@pytest.mark.parametrize("kind", EXCHANGED)
+def test_another_optimizer_is_driven_from_there_on(kind, compiles):
+    make, expected = EXCHANGED[kind]
+    model, recorder = (
+        unit_gradient.build(keras.optimizers.SGD(0.4)),
+        callbacks.LearningRateRecorder(),
+    )
+    used = [Exchange(0.2, compiles), *make(), recorder]
+    history = unit_gradient.fit(model, 2, 4, used).history
+    np.testing.assert_allclose(unit_gradient.applied(model), expected, atol=2e-6)
+    np.testing.assert_allclose(recorder.learning_rate, expected, atol=1e-7)
+    assert recorder.updates.tolist() == list(range(8)) and not recorder.undone.any()
+    np.testing.assert_allclose(history["learning_rate"], expected[1::2], atol=1e-7)
+
+
+class OwnStep(keras.Model):
+    """A model whose step uses an optimizer of its own, and not the one that `compile` is given."""
+
+    def train_step(self, data):
+        weights = self.trainable_variables
+        gradients = [keras.ops.ones_like(weight) for weight in weights]
+        self(data[0], training=True)
+        self.own.apply(gradients, weights)
+        return {"loss": keras.ops.sum(weights[0])}
+
+
+def own_step(rate):
+    inputs = keras.Input((1,))
+    model = OwnStep(inputs, unit_gradient.Trace(name="trace_0")(inputs))
+    model.compile("rmsprop", unit_gradient.mean_output)
+    model.own = keras.optimizers.SGD(rate)
+    model.own.build(model.trainable_variables)
+    return model
+
+
+DRIVING = {
+    "fit schedule": lambda **o: callbacks.FitSchedule(LINEAR, **o),
+    "scheduler": lambda **o: callbacks.LearningRateScheduler(lambda epoch: 0.1 / 2**epoch, **o),
+    "plateau": lambda **o: callbacks.ReduceLROnPlateau("m", 0.5, 1, mode="min", **o),
+    "warmup": lambda **o: callbacks.Warmup(4, **o),
+}
+RATES = {
+    "fit schedule": 0.8 * (1 - np.arange(6) / 6),
+    "scheduler": [0.1, 0.1, 0.05, 0.05, 0.025, 0.025],
+    "plateau": [0.4, 0.4, 0.4, 0.4, 0.2, 0.2],
+    "warmup": [0.1, 0.2, 0.3, 0.4, 0.4, 0.4],
+}
+
+
+@trains_by_hand
+@pytest.mark.parametrize("kind", DRIVING)
+def test_one_that_makes_no_update_is_named_with_the_one_that_does(kind):
+    model, feed = own_step(0.4), unit_gradient.Feed([1.0] * 3, "m")
+    message = "rmsprop.* no update in this epoch.*model.own: give callbacks optimizer=model.own"
+    with pytest.raises(ValueError, match=message.replace("rmsprop", "rm")):
+        unit_gradient.fit(model, 2, 3, [feed, DRIVING[kind]()])
+    assert len(unit_gradient.applied(model)) == 2
+
+
+@trains_by_hand
+@pytest.mark.parametrize("kind", DRIVING)
+def test_a_named_optimizer_is_driven_and_recorded(kind):
+    model, feed = own_step(0.4), unit_gradient.Feed([1.0] * 3, "m")
+    recorder = callbacks.LearningRateRecorder(optimizer=model.own)
+    unit_gradient.fit(model, 2, 3, [feed, DRIVING[kind](optimizer=model.own), recorder])
+    np.testing.assert_allclose(unit_gradient.applied(model), RATES[kind], atol=2e-6)
+    np.testing.assert_allclose(recorder.learning_rate, RATES[kind], atol=1e-7)
+    if kind == "plateau":
+        # The reduction stays; nothing else does.
+        assert get_rate(model.own) == pytest.approx(0.1)
+
+
+@trains_by_hand
+def test_a_record_of_what_makes_no_update_is_empty_and_says_so():
+    model, recorder = own_step(0.4), callbacks.LearningRateRecorder()
+    with pytest.warns(UserWarning, match="no update in this epoch.*optimizer=model.own"):
+        unit_gradient.fit(model, 2, 2, [recorder])
+    assert recorder.learning_rate.size == 0
+
+
+def test_one_base_for_each_optimizer():
+    model = own_step(0.4)
+    other = callbacks.RandomLearningRate(0.1, 0.2, optimizer=model.own)
+    with pytest.raises(ValueError, match="FitSchedule and RandomLearningRate"):
+        mine = callbacks.FitSchedule(LINEAR, optimizer=model.own)
+        unit_gradient.fit(model, 2, 1, [mine, other])
+    with pytest.raises(ValueError, match="`optimizer` must be an optimizer, or None.*Received"):
+        callbacks.Warmup(2, optimizer="sgd")
+
+
+class Wrapper(keras.optimizers.Optimizer):
+    """As Lookahead and the like: the one inside updates."""
+
+    def __init__(self, base):
+        super().__init__(0.0)
+        self.base = base
+
+    def build(self, variables):
+        super().build(variables)
+        self.base.build(variables)
+
+    def apply(self, gradients, variables=None):
+        self.base.apply(gradients, variables)
+        self._iterations.assign_add(1)
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras hands JAX no variables of the one inside")
+@pytest.mark.parametrize("kind", DRIVING)
+def test_the_optimizer_inside_a_wrapper_is_driven(kind):
+    model = unit_gradient.build(Wrapper(keras.optimizers.SGD(0.4)))
+    recorder = callbacks.LearningRateRecorder()
+    feed = unit_gradient.Feed([1.0] * 3, "m")
+    unit_gradient.fit(model, 2, 3, [feed, DRIVING[kind](), recorder])
+    np.testing.assert_allclose(unit_gradient.applied(model), RATES[kind], atol=2e-6)
+    np.testing.assert_allclose(recorder.learning_rate, RATES[kind], atol=1e-7)
+
+
+class Interrupt(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt("stop")
+
+
+OWN = {"number": lambda: 0.4, "schedule": lambda: schedules.Constant(0.4)}
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_after_an_interrupt_everything_means_what_it_says(own):
+    model, used = unit_gradient.build(keras.optimizers.SGD(OWN[own]())), []
+    x, y = unit_gradient.batches(1)
+    for action in ("nothing", "get", "set", "assign"):
+        with pytest.raises(KeyboardInterrupt, match="stop"):
+            unit_gradient.fit(model, 2, 1, [callbacks.FitSchedule(LINEAR), Interrupt()])
+        count = len(unit_gradient.applied(model))
+        if action == "get":
+            assert get_rate(model) == pytest.approx(0.4) == get_rate(model.optimizer)
+        if action == "set":
+            set_rate(model, 0.3)
+        if action == "assign":
+            model.optimizer.learning_rate = 0.2 if own == "number" else schedules.Constant(0.2)
+        model.train_on_batch(x, y)
+        used.append(unit_gradient.applied(model)[count])
+    np.testing.assert_allclose(used, [0.4, 0.4, 0.3, 0.2], atol=2e-6)
