@@ -1,4 +1,4 @@
-"""Models of a unit gradient that count how often their Python runs: once for each compiled trace."""
+"""Models of a unit gradient that count how often their Python runs: once per compiled trace."""
 
 import keras
 from keras import ops
