@@ -69,8 +69,7 @@ class RecoverFromDivergence(ProgressController):
 
     Costs: each look reads the loss once or twice, waits for the device (3 to 12 ms), and copies
     weights and slots to host memory (3 to 25 ms of CPU per million weights under Adam); a batch
-    costs nothing. Two or three copies are held. On JAX a recovery on a schedule compiles the step
-    anew.
+    costs nothing. Two or three copies are held.
 
     `max_recoveries` is the budget of a fit. After it the next divergence is a `RuntimeError` that
     lists all of them and leaves the best state in the model. `recoveries` counts; a recorder's

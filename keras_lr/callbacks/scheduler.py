@@ -33,10 +33,9 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     host work per batch: all values are asked for before training, so that `schedule` can take no
     `lr`, and `fit` or `steps_per_epoch` has to know the length. Nothing of it stays behind.
 
-    On JAX, and there only on an optimizer that was built with a schedule, every new rate compiles
-    the training step anew. `logs["learning_rate"]` is the rate applied at the epoch's last update
-    (`learning_rate_<name>` under a `MultiOptimizer`). `verbose=1` tells the rate of each epoch.
-    `state_path` keeps what was returned last: see `StatefulCallback`.
+    `logs["learning_rate"]` is the rate applied at the epoch's last update (`learning_rate_<name>`
+    under a `MultiOptimizer`). `verbose=1` tells the rate of each epoch. `state_path` keeps what was
+    returned last: see `StatefulCallback`.
 
     >>> import keras, numpy as np
     >>> from keras_lr.callbacks import LearningRateScheduler

@@ -28,12 +28,14 @@ class Trace(keras.layers.Layer):
         # Where the model is copied to several devices, each writes down what its own copy did.
         each = {"synchronization": "on_read", "aggregation": "only_first_replica"}
         options = {"initializer": "zeros", "trainable": False, **each}
-        self.log = keras.Variable(shape=(self.capacity,), dtype="float32", name="log", **options)
+        self.log = keras.Variable(
+            shape=(self.capacity,), dtype=self.variable_dtype, name="log", **options
+        )
         self.count = keras.Variable(shape=(), dtype="int32", name="count", **options)
 
     def call(self, x, training=False):
         if training:
-            here = ops.cast(ops.equal(ops.arange(self.capacity), self.count), "float32")
+            here = ops.cast(ops.equal(ops.arange(self.capacity), self.count), self.variable_dtype)
             self.log.assign(self.log * (1.0 - here) + here * ops.stop_gradient(self.w))
             self.count.assign(self.count + 1)
         return ops.zeros_like(x) + self.w
@@ -44,10 +46,10 @@ def mean_output(y_true, y_pred):
     return ops.mean(y_pred, axis=-1)
 
 
-def build(optimizer, layers=1, metrics=(), **compile_options):
+def build(optimizer, layers=1, metrics=(), dtype="float32", **compile_options):
     """Returns a compiled model of parallel traces; its loss is the sum of their weights."""
     inputs = keras.Input((1,))
-    outputs = [Trace(name=f"trace_{i}")(inputs) for i in range(layers)]
+    outputs = [Trace(name=f"trace_{i}", dtype=dtype)(inputs) for i in range(layers)]
     model = keras.Model(inputs, ops.sum(ops.stack(outputs), axis=0) if layers > 1 else outputs[0])
     model.compile(optimizer, mean_output, metrics=list(metrics), **compile_options)
     return model
