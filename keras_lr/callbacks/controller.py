@@ -28,11 +28,12 @@ class StatefulCallback(RateCallback):
 
     `start()` returns the first state: a NamedTuple of numbers, texts, None and tuples of these,
     with the fields of `ControllerState`. `state_path` names a file of this callback alone, where
-    the state is kept after every epoch, written in one piece. A `fit` that begins at a later epoch
-    (`initial_epoch`, or `BackupAndRestore`) takes from it the state of the weights that were
-    restored, by epochs and batches done. Where there is none, or the file is damaged or another's,
-    it raises ValueError and says what to do. A `fit` that begins at epoch 0 with no update done
-    begins the file anew, and says so. List the callback before the one that saves weights.
+    the state is kept after every epoch, a line with a checksum each. A `fit` that begins at a later
+    epoch (`initial_epoch`, or `BackupAndRestore`) takes from it the state of the weights that were
+    restored, by epochs and batches done. Where there is none, the file is damaged, another's or
+    in use by another process, it raises ValueError and says what to do. A `fit` that begins at
+    epoch 0 with no update done begins the file anew, and says so. List the callback before the one
+    that saves weights.
     """
 
     follows_metrics = True

@@ -9,7 +9,6 @@ from keras_lr.callbacks.controller import ProgressController
 from keras_lr.callbacks.scheduled import interval
 from keras_lr.diagnosis import statistics
 from keras_lr.driving.good_states import Checkpoint, GoodStates, Stretch
-from keras_lr.driving.messages import tell
 from keras_lr.keras_private.building import build_before_training
 from keras_lr.keras_private.copies import non_finite
 
@@ -65,7 +64,7 @@ class RecoverFromDivergence(ProgressController):
 
     `every=n` looks after every n batches, across epochs, at the mean loss of just these, and goes
     on in the middle of the epoch, whose logs are then of the batches since. It is for epochs so
-    long that one is much to lose. What is left over at the very end must leave no NaN, no more.
+    long that one is much to lose. What is left over at the end of an epoch must leave no NaN.
 
     Costs: each look reads the loss once or twice, waits for the device (3 to 12 ms), and copies
     weights and slots to host memory (3 to 25 ms of CPU per million weights under Adam); a batch
@@ -200,9 +199,6 @@ class RecoverFromDivergence(ProgressController):
             if mean is None or self._began_well(self._stretch.mean(seen, mean)):
                 self._states.trust()
 
-    def _lost(self, paths):
-        return paths - self._never_finite
-
     def _began_well(self, value):
         self.settle_if_open()
         if self.state.at_first is None and math.isfinite(value):
@@ -229,18 +225,12 @@ class RecoverFromDivergence(ProgressController):
         elif self._stretch.count(seen) >= self.every or not math.isfinite(value):
             self._look(seen, value)
             self._stretch.begin()
+        elif lost := non_finite(self.model) - self._never_finite:
+            # Too few batches for a look; but the training may end here, and savers see the weights.
+            self._judge(math.nan, f"NaN or infinity in {min(lost)}")
+            self._stretch.begin()
         else:
             self._stretch.end_epoch(seen, value)
-            if epoch + 1 == self.driver.run.epochs or self.model.stop_training:
-                self._look_at_what_is_left()
-
-    def _look_at_what_is_left(self):
-        """Sees to it that the last updates of a fit, too few for a look, left no NaN."""
-        lost = self._lost(non_finite(self.model))
-        if lost:
-            self._symptom = f"NaN or infinity in {min(lost)}"
-            super().observe(self._epoch, math.nan)
-            self._symptom = None
 
     def _look(self, seen, mean):
         """Judges the stretch that ends here, after `seen` batches in the running mean."""
@@ -273,12 +263,12 @@ class RecoverFromDivergence(ProgressController):
     def _checkpoint(self, value, name):
         return Checkpoint.now(self.driver, self.model, value, name)
 
-    def _judge(self, value):
-        self._symptom, self._seen_state = f"{self.monitor} = {value:.4g}", None
+    def _judge(self, value, symptom=None):
+        self._symptom, self._seen_state = symptom or f"{self.monitor} = {value:.4g}", None
         if not self.has_diverged(self.state, value):
             name = f"of epoch {self._epoch + 1} ({self._symptom})"
             self._seen_state = self._checkpoint(value, name)
-            lost = self._lost(self._seen_state.snapshot.non_finite)
+            lost = self._seen_state.snapshot.non_finite - self._never_finite
             if lost:
                 self._symptom, value = f"NaN or infinity in {min(lost)}", math.nan
         super().observe(self._epoch, value)
@@ -313,9 +303,5 @@ class RecoverFromDivergence(ProgressController):
         )
 
     def on_train_end(self, logs=None):
-        # Where a callback that comes later has stopped the training, nobody has looked.
-        if self._states and self.every != "epoch" and self._lost(non_finite(self.model)):
-            self._states.back().restore(self.driver)
-            tell(f"{self.owner}: NaN or infinity at the very end was undone.")
         super().on_train_end(logs)
         self._states = self._seen_state = self._decisions = None
