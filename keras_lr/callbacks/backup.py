@@ -14,11 +14,14 @@ from keras_lr.callbacks.base import RateCallback
 from keras_lr.driving.messages import tell, verbosity
 from keras_lr.files import write_atomically
 from keras_lr.keras_private.building import build_before_training
+from keras_lr.keras_private.copies import extra_arrays, restore_extra
 from keras_lr.keras_private.fit_call import listed, set_first_epoch
 from keras_lr.keras_private.random_state import get_generators, set_generators
+from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers
 from keras_lr.schedules.durations import Run
 
 _POINTER, _PREFIX = "keras_lr-backup.json", "keras_lr-backup-"
+_EXTRA = "model."
 _KEY, _FORMAT = "keras_lr_backup", 1
 _FRESH = "or delete the folder to train from the beginning"
 
@@ -75,6 +78,7 @@ class TrainingBackup(RateCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._refuse_swaps()
+        refuse_unbuilt_optimizers(self.model)
         self._first, self._done, self._is_finite = None, None, True
         self._epochs_then = None
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -143,7 +147,7 @@ class TrainingBackup(RateCallback):
         weights = self.directory / f"{_PREFIX}{epoch}.weights.h5"
         arrays = self.directory / f"{_PREFIX}{epoch}.callbacks.npz"
         self.model.save_weights(weights, overwrite=True)
-        np.savez(arrays, **self.driver.saved.arrays())
+        np.savez(arrays, **self.driver.saved.arrays(), **_named(extra_arrays(self.model)))
         content = {
             _KEY: _FORMAT,
             "epoch": epoch,
@@ -173,6 +177,7 @@ class TrainingBackup(RateCallback):
         build_before_training(self.model)
         try:
             self.model.load_weights(weights)
+            restore_extra(self.model, _extra(arrays))
             set_generators(self.model, content["generators"])
         except (LookupError, OSError, TypeError, ValueError) as error:
             raise ValueError(
@@ -207,6 +212,16 @@ class TrainingBackup(RateCallback):
                 f"or install the keras_lr that wrote it, {_FRESH}."
             )
         return content, (weights, arrays)
+
+
+def _named(extra):
+    return {_EXTRA + name: array for name, array in extra.items()}
+
+
+def _extra(path):
+    """Returns what Keras' file of weights does not have, by name."""
+    with np.load(path) as file:
+        return {n.removeprefix(_EXTRA): file[n] for n in file.files if n.startswith(_EXTRA)}
 
 
 def _with_arrays(entries, path):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from keras_lr import checks
 from keras_lr.callbacks.controller import SMOOTHING_INSTEAD, BestController, lowered
 from keras_lr.keras_private.copies import Snapshot
+from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers
 
 _NO_WEIGHTS = (
     "left out with restore_best, whose weights are no JSON: TrainingBackup keeps both, and goes on "
@@ -145,6 +146,8 @@ class ReduceLROnPlateau(BestController):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        if self.restore_best == "all":
+            refuse_unbuilt_optimizers(self.model)
         self._at_best = None
 
     def get_arrays(self):

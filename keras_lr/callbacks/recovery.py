@@ -10,6 +10,7 @@ from keras_lr.callbacks.scheduled import interval
 from keras_lr.diagnosis import statistics
 from keras_lr.driving.good_states import Checkpoint, GoodStates, Stretch
 from keras_lr.keras_private.building import build_before_training
+from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers
 
 # After a rate above so many times the median of those before, a rise is excused: see `update`.
 _RAISED = 2.0
@@ -176,6 +177,7 @@ class RecoverFromDivergence(ProgressController):
                 "`every` must be 'epoch' for a model that has no metric of the name 'loss'. "
                 f"Received: every={self.every}"
             )
+        refuse_unbuilt_optimizers(self.model)
         self._begin_anew()
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -32,11 +32,7 @@ class Snapshot:
     def __init__(self, model, with_optimizer):
         self._cells = _cells(model, with_optimizer)
         self._values = [cell.read() for cell in self._cells]
-        self.non_finite = frozenset(
-            getattr(cell.holder, "path", cell.path)
-            for cell, value in zip(self._cells, self._values)
-            if cell.is_float and not np.isfinite(value).all()
-        )
+        self.non_finite = _non_finite(zip(self._cells, self._values))
 
     @classmethod
     def of(cls, model, with_optimizer, arrays):
@@ -57,6 +53,19 @@ class Snapshot:
         """Writes every value back."""
         for cell, value in zip(self._cells, self._values):
             cell.write(value)
+
+
+def non_finite(model):
+    """Returns the paths of weights and slots that hold NaN or infinity; one copy at a time."""
+    return _non_finite((cell, cell.read()) for cell in _cells(model, with_optimizer=True))
+
+
+def _non_finite(pairs):
+    return frozenset(
+        getattr(cell.holder, "path", cell.path)
+        for cell, value in pairs
+        if cell.is_float and not np.isfinite(value).all()
+    )
 
 
 def _cells(model, with_optimizer):

@@ -73,7 +73,7 @@ class LiveVariables:
             return LiveVariable(value, aggregation="only_first_replica", **options)
 
     def _leave_out_of_files(self):
-        for part in _parts(self._optimizer):
+        for part in parts(self._optimizer):
             for name in ("save_own_variables", "load_own_variables"):
                 without = _without_live_variables(self._optimizer, getattr(part, name))
                 self._overrides.put(part, name, without)
@@ -88,7 +88,7 @@ def _without_live_variables(optimizer, method):
     """Returns a method that finds no live variables in an optimizer and what is inside it."""
 
     def without(store):
-        whole = [(part, list(part._variables)) for part in _parts(optimizer)]
+        whole = [(part, list(part._variables)) for part in parts(optimizer)]
         for part, _ in whole:
             _keep(part, lambda variable: not isinstance(variable, LiveVariable))
         try:
@@ -104,9 +104,9 @@ def _keep(optimizer, condition):
     optimizer._variables[:] = [v for v in optimizer._variables if condition(v)]
 
 
-def _parts(optimizer):
+def parts(optimizer):
     """Yields an optimizer and all inside it, also those that wrap others."""
     yield optimizer
     inner = getattr(optimizer, "inner_optimizer", None)
     for part in getattr(optimizer, "optimizers", []) if inner is None else [inner]:
-        yield from _parts(part)
+        yield from parts(part)

@@ -126,9 +126,9 @@ def may_skip_updates(optimizer):
 # Whether it can be driven
 
 
-def check_optimizer(model):
-    """Raises unless every rate of a model can be driven."""
-    optimizer = getattr(model, "optimizer", None)
+def check_optimizer(model, optimizer=None):
+    """Raises unless every rate of a model's optimizer, or of another, can be driven."""
+    optimizer = optimizer or getattr(model, "optimizer", None)
     if optimizer is None:
         raise ValueError("The model must be compiled first: model.compile(optimizer=…, loss=…).")
     if not leaves(optimizer) and model.built:
