@@ -42,7 +42,7 @@ class ReduceLROnPlateau(BestController):
     once, whatever patience and cooldown say; "stop" ends the training.
 
     `restore_best="weights"` returns, at each cut and at a stop, to the weights of the best epoch,
-    bit for bit, BatchNorm's statistics included; "all" also to the optimizer's state, moments and
+    bit for bit, statistics and buffers included; "all" also to all optimizers' state, moments and
     iterations, so that schedules go back in time with it and only the cuts stay. A new best then
     costs one copy of all that to host memory, an ordinary batch nothing. On noisy losses going
     back did worse than going on in our measurements. Under "all", list savers before this

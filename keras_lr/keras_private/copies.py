@@ -1,6 +1,5 @@
 """Copies of what a training step changes, in the host's memory, to go back to."""
 
-import keras
 import numpy as np
 from keras import ops
 
