@@ -55,9 +55,9 @@ class RecoverFromDivergence(ProgressController):
     explosions alone); or when a weight or a slot is NaN or infinite, though the loss does not show
     it.
 
-    The loss of an epoch does not show its last update. So the state after an epoch is in doubt
-    until the next epoch's first batch has gone well. If it has not, training goes back to the state
-    before that epoch. Of the very last update of a fit only NaN and infinity are seen. This is no
+    The loss of an epoch does not show its last update. So the state after it is in doubt until the
+    next epoch's first batch has gone well, or training goes back to before that epoch. Of the very
+    last update of a fit only NaN and infinity are seen. This is no
     cure for a rate too high from the start: a network that dies, at a constant guess, is near.
 
     `every=n` looks after every n batches, across epochs, at the mean loss of just these, and goes

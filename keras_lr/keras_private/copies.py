@@ -88,6 +88,7 @@ def extra_arrays(model):
     LoRA does, whose product is merged into the kernel. States of the model's seed generators are
     left to `random_state.get_generators`.
 
+    >>> import keras
     >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, use_bias=False)])
     >>> sorted(extra_arrays(model))
     []

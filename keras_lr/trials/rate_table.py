@@ -15,7 +15,8 @@ class RateTable:
     Batches that make no update (accumulated, skipped by a loss scale, or left out by the model's
     own `train_step`) stay at one rate, and so do the updates of a batch that makes several.
     `optimizer` is the model's own by default. Writing other rates compiles nothing anew. Optimizers
-    that have several rates keep their proportions: the table has the largest, at multiplier 1 under `discriminative`.
+    that have several rates keep their proportions: the table has the largest, at multiplier 1 under
+    `discriminative`.
     """
 
     def __init__(self, model, capacity, optimizer=None):
