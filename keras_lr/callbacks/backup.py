@@ -12,19 +12,23 @@ from keras_lr.driving.backup_folder import FRESH, BackupFolder
 from keras_lr.driving.built_rates import NewRates, config_of, rates_of, revived
 from keras_lr.driving.messages import tell, verbosity
 from keras_lr.keras_private.building import build_before_training
-from keras_lr.keras_private.copies import non_finite
+from keras_lr.keras_private.copies import extra_arrays, non_finite, restore_extra
 from keras_lr.keras_private.fit_call import listed, set_first_epoch
 from keras_lr.keras_private.random_state import get_generators, set_generators
+from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers
 from keras_lr.schedules.durations import Run
+
+_EXTRA = "model."
 
 
 class TrainingBackup(RateCallback):
     """Backs up a run every few epochs; the same script, started again, goes on from there.
 
-    Weights, optimizer, epoch, the states of our callbacks and of the random generators (dropout's,
-    NumPy's, Python's, PyTorch's) belong to one moment and are replaced in one piece: a run killed
-    at any time, also during the backup, finds a whole one. (Keras' `BackupAndRestore` writes two
-    files in place, and knows no callback's state.) The place in the list of callbacks does not
+    Weights, buffers, all optimizers, epoch, the states of our callbacks and of the random
+    generators (dropout's, NumPy's, Python's, PyTorch's) belong to one moment and are replaced in
+    one piece: a run killed at any time, also during the backup, finds a whole one. (Keras'
+    `BackupAndRestore` writes two files in place, and knows no callback's state.) An optimizer that
+    a `train_step` may use must be built before. The place in the list of callbacks does not
     matter, but that `SwapEMAWeights` comes before it: the backup of an epoch is made when the next
     one begins, after all have had their say.
 
@@ -82,6 +86,7 @@ class TrainingBackup(RateCallback):
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         self._refuse_swaps()
+        refuse_unbuilt_optimizers(self.model)
         self._first, self._done, self._is_finite = None, None, True
         self._epochs_then, self._plans_then, self._never_finite = None, [], frozenset()
         self._built = rates_of(self.model.optimizer)
@@ -182,7 +187,7 @@ class TrainingBackup(RateCallback):
             epoch,
             content,
             lambda path: self.model.save_weights(path, overwrite=True),
-            self.driver.saved.arrays(),
+            {**self.driver.saved.arrays(), **_named(extra_arrays(self.model))},
         )
 
     def _has_lost_a_weight(self, epoch):
@@ -197,7 +202,7 @@ class TrainingBackup(RateCallback):
         return bool(lost)
 
     def _restore(self):
-        content, weights = self._folder.read()
+        content, weights, arrays = self._folder.read()
         build_before_training(self.model)
         try:
             # Version 0.1.0 has not kept what a run was built with.
@@ -206,6 +211,7 @@ class TrainingBackup(RateCallback):
             place = f"The backup in {self.directory}"
             new = NewRates(self.model.optimizer, built, standing, place)
             self.model.load_weights(weights)
+            restore_extra(self.model, _extra(arrays))
             set_generators(self.model, content["generators"])
         except (LookupError, OSError, OverflowError, TypeError, ValueError) as error:
             raise ValueError(
@@ -226,3 +232,12 @@ class TrainingBackup(RateCallback):
         if self.verbose:
             epochs = content["epoch"]
             tell(f"TrainingBackup: going on after {epochs} epochs, from {self.directory}.")
+
+
+def _named(extra):
+    return {_EXTRA + name: array for name, array in extra.items()}
+
+
+def _extra(arrays):
+    """Returns what Keras' file of weights does not have, by name."""
+    return {n.removeprefix(_EXTRA): a for n, a in arrays.items() if n.startswith(_EXTRA)}

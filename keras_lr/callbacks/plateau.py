@@ -6,6 +6,7 @@ from typing import NamedTuple
 from keras_lr import checks
 from keras_lr.callbacks.controller import SMOOTHING_INSTEAD, BestController, lowered
 from keras_lr.keras_private.copies import Snapshot
+from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers
 
 _NO_WEIGHTS = (
     "left out with restore_best, whose weights are no JSON: TrainingBackup keeps both, and goes on "
@@ -41,7 +42,7 @@ class ReduceLROnPlateau(BestController):
     once, whatever patience and cooldown say; "stop" ends the training.
 
     `restore_best="weights"` returns, at each cut and at a stop, to the weights of the best epoch,
-    bit for bit, BatchNorm's statistics included; "all" also to the optimizer's state, moments and
+    bit for bit, statistics and buffers included; "all" also to all optimizers' state, moments and
     iterations, so that schedules go back in time with it and only the cuts stay. A new best then
     costs one copy of all that to host memory, an ordinary batch nothing. On noisy losses going
     back did worse than going on in our measurements. Under "all", list savers before this
@@ -148,6 +149,8 @@ class ReduceLROnPlateau(BestController):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        if self.restore_best == "all":
+            refuse_unbuilt_optimizers(self.model)
         self._at_best = None
 
     def get_arrays(self):

@@ -11,6 +11,7 @@ from keras_lr.diagnosis import statistics
 from keras_lr.driving.good_states import Checkpoint, GoodStates, Stretch
 from keras_lr.keras_private.building import build_before_training
 from keras_lr.keras_private.copies import non_finite
+from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers
 
 # After a rate above so many times the median of those before, a rise is excused: see `update`.
 _RAISED = 2.0
@@ -44,11 +45,10 @@ class RecoveryState(NamedTuple):
 class RecoverFromDivergence(ProgressController):
     """Goes back to the last good state when training diverges, and on at `factor` × the rate.
 
-    What goes back, bit for bit: all weights, BatchNorm's statistics included; the optimizer's slots
-    and iterations, so that schedules go back in time; our other metric callbacks, as if they had
-    not seen the epoch; and a rate that somebody else has raised since. Keras cannot repeat an
-    epoch: the run goes on with the next one, and makes that many good updates less. Random numbers
-    go on.
+    What goes back, bit for bit: weights, statistics and buffers; slots and iterations of all
+    optimizers, so that schedules go back in time; our other metric callbacks, as if they had not
+    seen the epoch; and a rate that somebody else has raised since. Keras cannot repeat an epoch:
+    the run goes on with the next one, and makes that many good updates less. Random numbers go on.
 
     Training has diverged when `monitor` is NaN or infinite at the end of an epoch; when it has
     exploded, that is, is `threshold` spreads beyond the median of its last good values (of which
@@ -56,11 +56,10 @@ class RecoverFromDivergence(ProgressController):
     explosions alone); or when a weight or a slot is NaN or infinite, though the loss does not show
     it.
 
-    The loss of an epoch does not show its last update. So the state after an epoch is in doubt
-    until the next epoch's first batch has gone well. If it has not, training goes back to the state
-    before that epoch. Of the very last update of a fit only NaN and infinity are seen. This is no
-    cure for a rate that was too high from the start: a network that dies, at the loss of a constant
-    guess, is not far out.
+    The loss of an epoch does not show its last update. So the state after it is in doubt until the
+    next epoch's first batch has gone well, or training goes back to before that epoch. Of the very
+    last update of a fit only NaN and infinity are seen. This is no
+    cure for a rate too high from the start: a network that dies, at a constant guess, is near.
 
     `every=n` looks after every n batches, across epochs, at the mean loss of just these, and goes
     on in the middle of the epoch, whose logs are then of the batches since. It is for epochs so
@@ -125,7 +124,7 @@ class RecoverFromDivergence(ProgressController):
         self._states, self._told, self._stretch = None, [], Stretch()
         self._epoch, self._first_batch, self._is_in_epoch = 0, 0, False
         self._is_in_doubt, self._never_finite = False, frozenset()
-        # Of the look that is under way: what was seen, and the state that it was seen at.
+        # Of the look under way: what was seen, and the state that it was seen at.
         self._symptom, self._seen_state = None, None
         self._decisions = None
 
@@ -177,6 +176,7 @@ class RecoverFromDivergence(ProgressController):
                 "`every` must be 'epoch' for a model that has no metric of the name 'loss'. "
                 f"Received: every={self.every}"
             )
+        refuse_unbuilt_optimizers(self.model)
         self._begin_anew()
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -55,7 +55,7 @@ class BackupFolder:
         self._delete_others(keep=files)
 
     def read(self):
-        """Returns the content of the pointer and the path of the weights.
+        """Returns the content of the pointer, the path of the weights, and all arrays by name.
 
         The entries of callbacks have with them what they remember in arrays.
         """
@@ -66,8 +66,10 @@ class BackupFolder:
             if version in (_WITHOUT_CHECKSUM, _FORMAT):
                 weights, arrays = self._checked(content)
                 self.is_ours = content["is_our_folder"]
-                _add_arrays(content["callbacks"], arrays)
-                return content, weights
+                with np.load(arrays) as file:
+                    found = dict(file)
+                _add_arrays(content["callbacks"], found)
+                return content, weights, found
         except (LookupError, OSError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(
                 f"The backup in {self.path} is damaged: put back a copy of it, {FRESH}. "
@@ -122,11 +124,10 @@ def _parsed(text):
     return content if is_old and "checksum" not in content else unsealed(text)
 
 
-def _add_arrays(entries, path):
-    with np.load(path) as file:
-        for i, entry in enumerate(entries):
-            count = sum(name.startswith(f"{i}.") for name in file.files)
-            entry["arrays"] = [file[f"{i}.{j}"] for j in range(count)]
+def _add_arrays(entries, arrays):
+    for i, entry in enumerate(entries):
+        count = sum(name.startswith(f"{i}.") for name in arrays)
+        entry["arrays"] = [arrays[f"{i}.{j}"] for j in range(count)]
 
 
 def _checksum(path):

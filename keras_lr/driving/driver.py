@@ -145,7 +145,8 @@ class Driver:
             self.batches_without_data = 0
         if self._is_first_epoch and self.batches.ended:
             self._is_first_epoch = False
-            self.driven.check(model, self._drives_something())
+            if any(callback.drives_or_records for callback in self.callbacks):
+                self.driven.check(model, self._drives_something())
         self._check_length(epoch)
 
     def _drives_something(self):

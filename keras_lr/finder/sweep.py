@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 
 from keras_lr import checks
@@ -40,6 +41,7 @@ def range_test(
     smoothing=0.85,
     seed=0,
     verbose=1,
+    optimizer=None,
 ):
     """Trains for a moment at rising rates and reads off which rate to train with.
 
@@ -75,6 +77,12 @@ def range_test(
         smoothing: β in [0, 1) of the bias-corrected exponential mean.
         seed: what shuffling begins with; the same seed gives the same curve.
         verbose: 0 for no progress bar.
+        optimizer: the one whose rates are tried, where a `train_step` of the model's own uses
+            others than `model.optimizer`, as a GAN's: `gan.g_optimizer`, built. The rest go on at
+            their own rates. Not on JAX, but for a part of `model.optimizer`.
+
+    The points of the curve are batches that made an update; if a `train_step` makes several per
+    batch, all of them have its rate.
 
     Several rates (`MultiOptimizer`) keep their proportions; the largest is the one reported, under
     `discriminative` that at multiplier 1. The cost is that of num_steps ordinary steps and one
@@ -101,7 +109,7 @@ def range_test(
     seed, verbose = _COUNT("seed", seed), _COUNT("verbose", verbose)
     after_update = checks.flag("after_update", after_update)
     shape = planned_schedule(schedule, num_steps)
-    _check_model(model)
+    _check_model(model, optimizer)
     data.check_batch("validation_data", validation_data)
     fit_data = {
         "x": data.batches(data.readable_again("x", x)),
@@ -114,7 +122,7 @@ def range_test(
 
     head = max(3, num_steps // 10)
     rates = start * (end / start) ** (np.arange(2 * num_steps) / (num_steps - 1))
-    measure = {"after": after_update, "validation_batch": validation_data}
+    measure = {"after": after_update, "validation_batch": validation_data, "optimizer": optimizer}
     with Trials(model, fit_data, len(rates), **measure) as trials:
 
         def run(rates, rule, seed):
@@ -124,7 +132,7 @@ def range_test(
         for repeat in range(repeats):
             rule = AfterDivergence(num_steps, head, beta)
             updates, losses = run(rates, rule, seed + repeat)
-            finite, momentum = np.isfinite(losses), momentum_of(model.optimizer)
+            finite, momentum = np.isfinite(losses), momentum_of(trials.optimizer)
             seen = rates[updates[finite]], losses[finite]
             curves.append(Curve(*seen, head, beta, rule.diverged, momentum))
         result = RangeTest.of(mean_curve(curves), curves)
@@ -146,13 +154,17 @@ def momentum_of(optimizer):
     return max((float(value) for value in found if value is not None), default=0.0)
 
 
-def _check_model(model):
+def _check_model(model, optimizer):
     if FitCall.of(model):
         raise ValueError(
             "A range test needs the model to itself and cannot run inside its `fit`. Call "
             "range_test(…) before or after it."
         )
     check_optimizer(model)
+    if optimizer is not None:
+        if not isinstance(optimizer, keras.optimizers.Optimizer):
+            checks.refuse("optimizer", "None or an optimizer that the model trains with", optimizer)
+        check_optimizer(model, optimizer)
     if replicas(model) > 1:
         raise ValueError(
             "`range_test` needs a model on one device: under `tf.distribute` a step reports the "

@@ -166,7 +166,7 @@ def may_skip_updates(optimizer):
 
 
 def check_optimizer(model, optimizer=None):
-    """Raises unless every rate of a model's optimizer, or of another one, can be driven."""
+    """Raises unless every rate of a model's optimizer, or of another, can be driven."""
     optimizer = optimizer or getattr(model, "optimizer", None)
     if optimizer is None:
         raise ValueError("The model must be compiled first: model.compile(optimizer=…, loss=…).")

@@ -19,6 +19,8 @@ WEIGHT, OPTIMIZER, RATE, METRIC, SEED = "weight", "optimizer", "rate", "metric",
 _LIBRARIES = ("keras", "tensorflow", "torch", "jax", "jaxlib", "numpy", "builtins", "keras_lr")
 # How the back ends keep what was assigned as an attribute: no part of its name.
 _REGISTERS = ("_modules", "_buffers", "_parameters")
+# Keras' own mirror of its variables for PyTorch, in which those that are gone may have been left.
+_MIRROR = "_torch_params"
 
 
 class Cell(NamedTuple):
@@ -154,6 +156,8 @@ class _Walk:
         for name, value in list(vars(owner).items()):
             if name in _REGISTERS:
                 for key, item in list(value.items()):
+                    if key == _MIRROR:
+                        continue
                     self._enter_item(_join(path, key), value, key, item, kind)
             elif not name.startswith("_self_"):  # TensorFlow's second list of the same
                 self._enter_item(_join(path, name), vars(owner), name, value, kind)

@@ -10,47 +10,64 @@ from keras_lr.keras_private.overrides import Overrides
 
 
 class RateTable:
-    """A table of rates by update, read in the step at the updates made since it was put there.
+    """A table of rates by update, read in the step at the updates made since it was written.
 
-    Writing other rates compiles nothing anew. Optimizers that have several rates keep their
-    proportions: the table has the largest, at multiplier 1 under `discriminative`.
+    Batches that make no update (accumulated, skipped by a loss scale, or left out by the model's
+    own `train_step`) stay at one rate, and so do the updates of a batch that makes several.
+    `optimizer` is the model's own by default. Writing other rates compiles nothing anew. Optimizers
+    that have several rates keep their proportions: the table has the largest, at multiplier 1 under
+    `discriminative`.
     """
 
-    def __init__(self, model, capacity):
-        self.capacity = capacity
-        self._optimizers = leaves(model.optimizer)
+    def __init__(self, model, capacity, optimizer=None):
+        self.capacity, self.was_read = capacity, False
+        self._optimizers = leaves(optimizer or model.optimizer)
         self._shares = _shares(self._optimizers)
-        self._begins = [int(ops.convert_to_numpy(o.iterations)) for o in self._optimizers]
         # A part of a MultiOptimizer that has no weights makes no updates.
-        self._counting = next((i for i, o in enumerate(self._optimizers) if o.built), 0)
+        self._counting = next((o for o in self._optimizers if o.built), self._optimizers[0])
         self._live, self._overrides = LiveVariables(model), Overrides()
         self._tables = [self._live.add(o, np.zeros(capacity)) for o in self._optimizers]
-        for i, optimizer in enumerate(self._optimizers):
-            self._overrides.put(optimizer, RATE_METHOD, self._reader(i))
+        self._update = self._live.add(self._counting, 0.0)
+        for optimizer, table in zip(self._optimizers, self._tables):
+            self._overrides.put(optimizer, RATE_METHOD, self._reader(table))
 
     def write(self, rates):
-        """Puts other rates into the table; beyond their end the last one is kept."""
+        """Puts other rates into the table and begins at the first; the last one is kept."""
         if len(rates) > self.capacity:
             checks.refuse("rates", f"at most {self.capacity} rates", f"{len(rates)} rates")
         padded = np.pad(rates, (0, self.capacity - len(rates)), mode="edge")
         for table, share in zip(self._tables, self._shares):
             table.assign((padded * share).astype("float32"))
+        self.go_to(0)
 
-    def updates_made(self):
-        """Returns, inside the step, the updates made since the table was put there."""
-        return self._made(self._counting)
+    def go_to(self, update):
+        """Goes on at the rate of an update."""
+        self._update.assign(float(update))
+
+    def counted(self):
+        """Returns, inside the step, what the optimizer has counted so far."""
+        # Not the variable itself, which would be another number after the step.
+        return ops.add(self._counting.iterations, 0)
+
+    def advance(self, counted):
+        """Goes on, inside the step, to the next update if one was made since `counted()`.
+
+        Returns the updates made so far.
+        """
+        made = ops.not_equal(self._counting.iterations, counted)
+        self._update.assign(ops.add(self._update, ops.cast(made, "float32")))
+        return ops.cast(self._update, "int32")
 
     def take_off(self):
         """Gives the optimizers their own rates again."""
         self._overrides.take_off()
         self._live.take_off()
 
-    def _made(self, i):
-        return ops.subtract(self._optimizers[i].iterations, self._begins[i])
-
-    def _reader(self, i):
+    def _reader(self, table):
         def rate():
-            return ops.take(self._tables[i], ops.clip(self._made(i), 0, self.capacity - 1))
+            self.was_read = True
+            place = ops.minimum(ops.cast(self._update, "int32"), self.capacity - 1)
+            return ops.take(table, place)
 
         return rate
 

@@ -4,6 +4,7 @@ import warnings
 
 from keras_lr.keras_private.building import build_before_training
 from keras_lr.keras_private.overrides import Overrides
+from keras_lr.trials import use
 from keras_lr.trials.rate_table import RateTable
 from keras_lr.trials.step import ReportingStep
 from keras_lr.trials.transaction import Transaction
@@ -27,8 +28,10 @@ class Trials:
 
     At the end of the `with`, however it comes, everything is as before, bit for bit; only what was
     not built is built, with the values that it was built with. `data` are the arguments of `fit`
-    that say what to train on, `most_updates` the length of the longest run, `after` and
-    `validation_batch` are those of `ReportingStep`.
+    that say what to train on, `most_updates` the length of the longest run, `optimizer` the one
+    that has the rates, by default the model's; `after` and `validation_batch` are those of
+    `ReportingStep`. Raises ValueError, before anything has changed, for what could not be put
+    back, and in the first run for an optimizer that the model's own `train_step` does not use.
 
     >>> import keras, numpy as np
     >>> from keras_lr.trials import AfterUpdates, Trials
@@ -43,14 +46,18 @@ class Trials:
     [[2.0]]
     """
 
-    def __init__(self, model, data, most_updates, *, after=False, validation_batch=None):
-        self._model, self._data, self._most = model, data, most_updates
+    def __init__(
+        self, model, data, most_updates, *, optimizer=None, after=False, validation_batch=None
+    ):
+        self.model, self.optimizer = model, optimizer or model.optimizer
+        self._data, self._most = data, most_updates
         self._measure = {"after": after, "validation_batch": validation_batch}
         self._overrides, self._table = Overrides(), None
 
     def __enter__(self):
-        model, put = self._model, self._overrides.put
-        self._transaction = Transaction(model, self._data["x"])
+        model, put = self.model, self._overrides.put
+        use.check_can_be_put_back(model, self.optimizer)
+        self._transaction = Transaction(model, self._data["x"], [self.optimizer])
         for name in _LEFT_BY_FIT:
             self._overrides.note(model, name)
         put(model, "steps_per_execution", 1)
@@ -86,12 +93,20 @@ class Trials:
         self._transaction.rollback()
         self._transaction.randomness.seed(seed)
         self._rates = rates
-        watch = Watch(self._model, rule, show)
+        watch = Watch(self, rule, show)
         with warnings.catch_warnings():
             # Running out of data is what reading it again and again is for.
             warnings.filterwarnings("ignore", message="Your input ran out of data")
-            self._model.fit(**self._data, epochs=_WITHOUT_END, verbose=0, callbacks=[watch])
+            self.model.fit(**self._data, epochs=_WITHOUT_END, verbose=0, callbacks=[watch])
         return watch.points()
+
+    def go_to(self, update):
+        """Has the run go on at the rate of an update."""
+        self._table.go_to(update)
+
+    def check_updates(self, made, batches):
+        """Raises unless the optimizer has made updates at the rates of the table."""
+        use.check_is_used(self.model, self.optimizer, made, batches, self._table.was_read)
 
     def _prepare(self, force=False):
         """Takes the place of `make_train_function`, which `fit` calls once it knows its data.
@@ -104,13 +119,13 @@ class Trials:
         self._make_train_function(force=force)
 
     def _build(self):
-        model = self._model
+        model = self.model
         build_before_training(model)
         if not model.trainable_variables:
             raise ValueError(
                 "The model must have trainable weights. Received: none; see `layer.trainable`"
             )
         self._transaction.note_variables()
-        self._table = RateTable(model, self._most)
-        step = ReportingStep(model, self._table.updates_made, **self._measure)
+        self._table = RateTable(model, self._most, self.optimizer)
+        step = ReportingStep(model, self._table, **self._measure)
         self._overrides.put(model, "train_step", step.take)

@@ -9,19 +9,20 @@ paired with losses by it, whatever batches are skipped, accumulated or counted b
 import keras
 from keras import ops
 
-LOSS, UPDATE = "loss", "update"
+LOSS, MADE = "loss", "made"
 
 
 class ReportingStep:
-    """A model's training step that reports `{"loss": …, "update": …}`.
+    """A model's training step that reports `{"loss": …, "made": …}`.
 
-    `counter()` returns, inside the step, the number of the update. The loss is that of the batch
+    "made" are the updates made with this batch and before, as `table`, a `RateTable`, counts them;
+    the loss is that of the batch
     before the update, or with `after` as `evaluate` computes it after the update; with a
     `validation_batch` (x, y or x, y, weights) it is that of this batch, after the update too.
     """
 
-    def __init__(self, model, counter, after=False, validation_batch=None):
-        self._model, self._counter = model, counter
+    def __init__(self, model, table, after=False, validation_batch=None):
+        self._model, self._table = model, table
         self._train_step = model.train_step
         self._after = after or validation_batch is not None
         self._validation_batch = validation_batch
@@ -33,13 +34,14 @@ class ReportingStep:
         return self._pure(*args) if keras.config.backend() == "jax" else self._stateful(*args)
 
     def _stateful(self, data):
-        update = self._counter()
+        counted = self._table.counted()
         self._model.reset_metrics()
         logs = self._train_step(data)
+        made = self._table.advance(counted)
         if self._after:
             self._model.reset_metrics()
             logs = self._test_step(data)
-        return {LOSS: _loss(logs), UPDATE: update}
+        return {LOSS: _loss(logs), MADE: made}
 
     def _test_step(self, data):
         data = data if self._validation_batch is None else self._validation_batch
@@ -52,13 +54,18 @@ class ReportingStep:
 
     def _pure(self, state, data):
         *others, metrics = state
-        with keras.StatelessScope(list(zip(self._model.optimizer.variables, state[2]))):
-            update = self._counter()
+        variables = self._model.optimizer.variables
+        with keras.StatelessScope(list(zip(variables, state[2]))):
+            counted = self._table.counted()
         logs, state = self._train_step((*others, self._fresh(metrics)), data)
+        with keras.StatelessScope(list(zip(variables, state[2]))) as scope:
+            made = self._table.advance(counted)
+            slots = [scope.get_current_value(variable) for variable in variables]
+        state = (*state[:2], slots, *state[3:])
         if self._after:
             data = data if self._validation_batch is None else self._validation_batch
             logs, _ = self._model.test_step((*state[:2], self._fresh(state[3])), data)
-        return {LOSS: _loss(logs), UPDATE: update}, state
+        return {LOSS: _loss(logs), MADE: made}, state
 
     def _fresh(self, metrics):
         variables = self._model.metrics_variables

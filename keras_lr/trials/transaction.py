@@ -9,9 +9,9 @@ from keras_lr.keras_private.step_state import cells_of
 class Transaction:
     """Every value that training changes: of a model, its optimizers, its metrics, all generators.
 
-    `optimizers` are those that the model need not know of. `rollback()` puts the variables back,
-    for another run; `restore()` everything. Building is not undone: what was built meanwhile gets
-    the values that it had when it was noted.
+    `optimizers` are those that the model need not know of. `rollback()` puts the values back, for
+    another run; `restore()` everything. Building is not undone: what was built meanwhile gets the
+    values that it had when it was noted.
 
     >>> import keras
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
