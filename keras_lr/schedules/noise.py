@@ -160,7 +160,7 @@ def uniform(index, words, xp):
     Integer operations give the same bits everywhere, whereas `keras.random` differs between back
     ends and is constant in a compiled JAX step.
     """
-    first, second = words
+    first, second = (_constant(word, xp) for word in words)
     index = index.astype("int64").astype("int32") if xp is np else ops.cast(index, "int32")
     mixed = _mix(xp.add(_mix(xp.bitwise_xor(index, first), xp), second), xp)
     return real(_shift_right(mixed, 8, xp), xp) * 2.0**-24
@@ -168,15 +168,21 @@ def uniform(index, words, xp):
 
 def _mix(x, xp):
     x = xp.bitwise_xor(x, _shift_right(x, 16, xp))
-    x = xp.multiply(x, 0x7FEB352D)
+    x = xp.multiply(x, _constant(0x7FEB352D, xp))
     x = xp.bitwise_xor(x, _shift_right(x, 15, xp))
-    x = xp.multiply(x, 0x846CA68B - 2**32)
+    x = xp.multiply(x, _constant(0x846CA68B - 2**32, xp))
     return xp.bitwise_xor(x, _shift_right(x, 16, xp))
 
 
 def _shift_right(x, bits, xp):
     # An int32 shift fills in copies of the sign bit; the mask clears them.
-    return xp.bitwise_and(xp.right_shift(x, bits), (1 << (32 - bits)) - 1)
+    mask = _constant((1 << (32 - bits)) - 1, xp)
+    return xp.bitwise_and(xp.right_shift(x, _constant(bits, xp)), mask)
+
+
+def _constant(number, xp):
+    # Where floatx is bfloat16, Keras on JAX takes a Python integer for a float32.
+    return number if xp is np else ops.convert_to_tensor(number, "int32")
 
 
 def _seed_words(seed):
