@@ -105,7 +105,9 @@ def _read(metrics):
 
 
 def _columns(metrics):
-    return {name: _listed(values, f"a dict of lists, {name!r} too") for name, values in metrics.items()}
+    return {
+        name: _listed(values, f"a dict of lists, {name!r} too") for name, values in metrics.items()
+    }
 
 
 def _listed(values, required):

@@ -21,7 +21,22 @@ class NoRepr:
 nan, inf = float("nan"), float("inf")
 VALUES = [
     *(0, 1, -1, 2, 5, 0.1, 0.5, -0.5, 1e-300, 1e300, 1e-40, 3.5e38, nan, inf, -inf, True, False),
-    *(10**30, 10**400, -(10**400), 2**31, 2**63, 1j, None, "", "a", "0.1", "\0", "5%", "0%", "200%"),
+    *(
+        10**30,
+        10**400,
+        -(10**400),
+        2**31,
+        2**63,
+        1j,
+        None,
+        "",
+        "a",
+        "0.1",
+        "\0",
+        "5%",
+        "0%",
+        "200%",
+    ),
     *("10 epochs", "0 epochs", "9" * 400 + " steps", "9" * 5000 + " epochs", "linear", "epoch"),
     *([], [1, 2], [2, 1], [1, 1], [[1]], (1,), {}, {"a": 1}, {1, 2}, frozenset([1]), range(3)),
     *(b"x", b"x.json", bytearray(b"xy"), print, int, object(), NoRepr(), lambda: 0, lambda t: None),
