@@ -213,7 +213,7 @@ def test_own_keras_schedule_in_a_compiled_step():
     assert float(to_numpy(rate)) == pytest.approx(0.1, rel=1e-6)
 
 
-@pytest.mark.parametrize("value", [None, math.nan, float("inf"), "0.1", [0.1, 0.2], 1j])
+@pytest.mark.parametrize("value", [None, math.nan, float("inf"), "0.1", [0.1, 0.2, 0.3, 0.4], 1j])
 @pytest.mark.parametrize("steps", [3, [0, 1]])
 def test_a_function_that_returns_no_number_is_named(value, steps):
     def broken(step):
