@@ -5,10 +5,12 @@ import itertools
 import math
 import numbers
 import os
+import reprlib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 _LONGEST_SHOWN = 1_000
+_MOST_SHOWN = 10_000
 _MOST_ENTRIES = 10**7
 FLOAT32_MOST = (2.0 - 2.0**-23) * 2.0**127
 
@@ -21,11 +23,28 @@ def refuse(name, required, value):
 def shown(value):
     """Returns the repr of a value, cut to a length that a message can have."""
     try:
-        text = repr(value)
+        # What refers to itself many times has a repr that nobody lives to see.
+        text = repr(value) if _is_small(value) else reprlib.repr(value)
     except Exception as error:
         # Integers of more than 4,300 digits have none, nor have some objects of users.
         text = f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+
+
+def _is_small(value):
+    containers, parts = [value], 0
+    while containers:
+        entries = containers.pop()
+        if isinstance(entries, Mapping):
+            entries = entries.values()
+        elif not isinstance(entries, (list, tuple, set, frozenset)):
+            continue
+        for entry in entries:
+            parts += 1
+            if parts > _MOST_SHOWN:
+                return False
+            containers.append(entry)
+    return True
 
 
 @dataclass(frozen=True)

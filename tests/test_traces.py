@@ -123,3 +123,95 @@ def test_an_appended_file_of_two_fits_is_refused(tmp_path):
 def test_bad_metrics(metrics, message):
     with pytest.raises(ValueError, match=message):
         Trace.of(metrics).column("loss")
+
+
+# Damaged files
+
+
+LOG = "epoch,loss,val_loss\r\n0,0.5,1.0\r\n1,0.25,0.75\r\n2,0.125,0.5\r\n"
+
+
+def read(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return Trace.of(path)
+
+
+def test_a_file_cut_off_anywhere_is_refused_or_has_the_first_rows(tmp_path):
+    losses = [0.5, 0.25, 0.125]
+    read_rows = set()
+    for length in range(len(LOG)):
+        try:
+            found = read(tmp_path / "log.csv", LOG[:length]).column("loss")
+        except ValueError as error:
+            assert "`metrics` must " in str(error) and "Received: " in str(error)
+            continue
+        assert found == losses[: len(found)]
+        read_rows.add(len(found))
+    assert read_rows == {1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "\ufeff" + LOG,
+        LOG.replace(",", ";"),
+        LOG.replace(",", "\t"),
+        LOG.replace(",", "|"),
+        LOG.replace("epoch,loss,val_loss", '"epoch","loss","val_loss"'),
+        LOG.replace("\r\n", "\n"),
+        LOG.replace("\r\n", "\r\n\r\n"),
+        LOG.replace("\r\n0,", "\r\n0.0,").replace("\r\n1,", "\r\n1.0,"),
+    ],
+)
+def test_what_other_programs_make_of_a_file(content, tmp_path):
+    trace = read(tmp_path / "log.csv", content)
+    assert trace.epochs == (0, 1, 2) and trace.column("val_loss") == [1.0, 0.75, 0.5]
+
+
+@pytest.mark.parametrize(
+    "content, says",
+    [
+        (LOG + "3,0.1,0.2,0.3\r\n", "3 values in each row.*Received: '4 in row 4' in '.*log.csv'"),
+        (LOG + "3,0.1\r\n", "3 values in each row.*Received: '2 in row 4'"),
+        (LOG[LOG.index("0,") :], "first line has the names of the columns. Received: '0,0.5,1.0"),
+        (LOG.replace("val_loss", "loss"), "different name for each column"),
+        (
+            LOG.replace("\r\n1,", "\r\nx,"),
+            "epochs that are whole numbers from 0 on.*Received: .*'x'",
+        ),
+        (LOG.replace("\r\n1,", "\r\n1.5,"), "epochs that are whole numbers.*Received: .*1.5"),
+        (LOG.replace("\r\n1,", "\r\n,"), "epochs that are whole numbers.*Received: .*None"),
+        (LOG.replace("0.25", "9" * 5000), "numbers in 'loss'"),
+        (LOG.replace("0.25", "9" * 400), "numbers in 'loss'"),
+        (LOG.replace("0.25", "1_000"), "numbers in 'loss'.*Received: metrics='1_000'"),
+        (LOG.replace("0.25", "9" * 200_000), "a file of separated values, but field larger"),
+        (LOG.replace("0.25", '"0.25'), "a file of separated values, but unexpected end"),
+        (LOG.encode("utf-16"), "a file of text in UTF-8"),
+        (bytes(range(256)), "a file of text in UTF-8"),
+        (LOG.encode().replace(b"5", b"\0"), "a file of text. Received: 'zero bytes"),
+        ("", "recorded in one epoch or more"),
+        ("epoch,loss,val_loss\r\n", "recorded in one epoch or more"),
+    ],
+)
+def test_damaged_files_are_refused(content, says, tmp_path):
+    with pytest.raises(ValueError, match=f"(?s)`metrics` must be .*{says}"):
+        read(tmp_path / "log.csv", content).column("loss")
+
+
+@pytest.mark.parametrize(
+    "metrics, says",
+    [
+        ({"loss": 0.5}, "a dict of lists, 'loss' too. Received: metrics=0.5"),
+        ({"loss": "0.5"}, "a dict of lists, 'loss' too"),
+        ({"loss": {0.5, 0.25}}, "a dict of lists, 'loss' too"),
+        (b"log.csv", "a list of one value per epoch"),
+        ({0.5, 0.25}, "a list of one value per epoch"),
+        (np.array(0.5), "a list of one value per epoch"),
+        ([10**400], "numbers in 'loss'"),
+        (iter(lambda: 0.5, None), "of at most 1000000 epochs"),
+        ([{"epoch": -1, "loss": 0.5}], "epochs that are whole numbers from 0 on"),
+    ],
+)
+def test_metrics_without_order_or_end(metrics, says):
+    with pytest.raises(ValueError, match=f"`metrics` must be .*{says}"):
+        Trace.of(metrics).column("loss")

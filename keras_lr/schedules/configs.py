@@ -100,7 +100,7 @@ def built(schedule_class, config):
     try:
         return schedule_class(**arguments)
     except TypeError as error:
-        required = f"the arguments of {schedule_class.__name__}, but {error}"
         raise ValueError(
-            f"`config` must have {required}. Received: config={checks.shown(config)}"
+            f"`config` must be one that fits its class, but {error}. "
+            f"Received: config={checks.shown(config)}"
         ) from error

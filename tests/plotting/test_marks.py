@@ -128,3 +128,11 @@ def test_without_a_layout_that_makes_room_the_legend_stays_inside(ax):
     plot_schedules([COSINE] * 6, ax=ax)
     ax.figure.draw_without_rendering()
     assert ax.get_legend().get_window_extent().y0 > ax.bbox.y0
+
+
+def test_marks_without_number_cost_no_memory(ax):
+    bomb = LinearDecay(0.1, 1).repeat(1).stretch(1e-9)
+    plot_schedules([bomb], 1000, ax=ax)
+    assert not marks(ax)
+    with pytest.raises(ValueError, match="`last` must be so low .* at most 100000 marks. Received"):
+        bomb.marks(1000)

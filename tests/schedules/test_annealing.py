@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras_lr import schedules as s
 
 CLASSES = [s.LinearDecay, s.SqrtDecay, s.RexDecay, s.TanhDecay, s.KDecay]
-rates = st.floats(min_value=0, max_value=10)
+rates = st.floats(min_value=0, max_value=10, width=32)
 
 
 @pytest.mark.parametrize("schedule_class", CLASSES)

@@ -213,3 +213,41 @@ def test_own_keras_schedule_in_a_compiled_step():
     how = next(iter(compiled))
     rate = compiled[how](lambda t: (s.Shift(Root(), 2) * 2.0)(t))(ops.convert_to_tensor(5))
     assert float(to_numpy(rate)) == pytest.approx(0.1, rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [None, math.nan, float("inf"), "0.1", [0.1, 0.2, 0.3, 0.4], 1j])
+@pytest.mark.parametrize("steps", [3, [0, 1]])
+def test_a_function_that_returns_no_number_is_named(value, steps):
+    def broken(step):
+        return value
+
+    says = (
+        "`function` must return a finite number for each step. Received: .* from broken at step 0"
+    )
+    with pytest.raises(ValueError, match=says):
+        s.LambdaDecay(0.1, broken).rates(steps)
+    with pytest.raises(ValueError, match=says):
+        s.LambdaDecay(0.1, broken)(0)
+    with pytest.raises(ValueError, match=says):
+        s.Tabulated.from_function(broken, 2)
+
+
+@pytest.mark.parametrize("value", [None, math.nan, "0.1"])
+def test_a_function_that_returns_no_number_stops_a_fit(value):
+    model = unit_gradient.build(keras.optimizers.SGD(s.LambdaDecay(0.1, lambda step: value)))
+    with pytest.raises(ValueError, match="must return a finite number .*from <lambda> at"):
+        unit_gradient.fit(model, 2, 1)
+
+
+def test_the_step_of_the_first_value_that_is_none_is_said():
+    late = s.LambdaDecay(0.1, lambda step: None if step == 3 else 1.0)
+    with pytest.raises(ValueError, match="Received: None from <lambda> at step 3"):
+        late.rates(5)
+
+
+@pytest.mark.parametrize("function", [lambda: 0, 0.1, "cosine", None])
+def test_what_is_no_function_of_the_step(function):
+    with pytest.raises(
+        ValueError, match="`function` must be a function of the step. Received: fun"
+    ):
+        s.LambdaDecay(0.1, function)
