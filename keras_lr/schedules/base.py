@@ -11,7 +11,7 @@ from keras import ops
 
 from keras_lr import checks
 from keras_lr.schedules import configs, durations, fields
-from keras_lr.schedules.evaluation import host_value, in_graph, result_dtype
+from keras_lr.schedules.evaluation import host_value, in_graph, require_rates, result_dtype
 
 DEFINED: list[type] = []
 """Every class of schedules, in the order of their definition."""
@@ -113,16 +113,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
         except Exception:
             # The formula of a user that does not work on arrays: the error comes when it is used.
             return
-        self._refuse_other_than_rates(steps, rates)
-
-    def _refuse_other_than_rates(self, steps, rates):
-        wrong = ~(np.abs(rates) <= checks.FLOAT32_MOST)
-        if np.any(wrong):
-            step, rate = (np.broadcast_to(x, np.shape(wrong))[wrong][0] for x in (steps, rates))
-            raise ValueError(
-                f"{checks.shown(self)} must have rates that are numbers which float32 can hold. "
-                f"Received: {rate} at update {step:g}"
-            )
+        require_rates(self, steps, rates)
 
     def rate(self, t, xp):
         """Returns the rate at `t` updates: the formula, in names that NumPy and Keras share."""
@@ -173,7 +164,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
         # `t[()]` turns a 0-d array into a scalar: arithmetic on scalars is several times faster.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             rates = np.asarray(self.rate(t[()], np), dtype="float64")
-        self._refuse_other_than_rates(t, rates)
+        require_rates(self, t, rates)
         return rates if rates.shape == t.shape else np.broadcast_to(rates, t.shape).copy()
 
     def _require_updates(self):

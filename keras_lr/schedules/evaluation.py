@@ -137,3 +137,14 @@ def in_graph(step):
     t = ops.convert_to_tensor(step)
     fractional = "float" in keras.backend.standardize_dtype(t.dtype)
     return ops.cast(t, _real_dtype() if fractional else _count_dtype())
+
+
+def require_rates(schedule, steps, rates):
+    """Raises ValueError unless all rates are numbers that a step can hold."""
+    wrong = ~(np.abs(rates) <= checks.FLOAT32_MOST)
+    if np.any(wrong):
+        step, rate = (np.broadcast_to(x, np.shape(wrong))[wrong][0] for x in (steps, rates))
+        raise ValueError(
+            f"{checks.shown(schedule)} must have rates that are numbers which float32 can hold. "
+            f"Received: {rate} at update {step:g}"
+        )
