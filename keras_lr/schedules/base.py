@@ -1,8 +1,6 @@
 """`Schedule`: what every schedule is, and the one place that decides how a call is evaluated."""
 
 import dataclasses
-import itertools
-import math
 import typing
 
 import keras
@@ -10,14 +8,13 @@ import numpy as np
 from keras import ops
 
 from keras_lr import checks
-from keras_lr.schedules import configs, durations, fields
+from keras_lr.schedules import configs, durations, fields, summaries
 from keras_lr.schedules.evaluation import host_value, in_graph, require_rates, result_dtype
 
 DEFINED: list[type] = []
 """Every class of schedules, in the order of their definition."""
 
 _OPERATIONS: dict[str, typing.Any] = {}
-_MOST_MARKS = 100_000
 
 
 def operation(build):
@@ -187,16 +184,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
         'first 0.01 at update 0, peak 0.1 at update 9, last 0 at update 100'
         """
         self._require_updates()
-        last = self.length if total_steps is None else checks.POSITIVE("total_steps", total_steps)
-        if last is None:
-            raise ValueError(f"{self!r} never ends: give describe(total_steps=…).")
-        last = min(math.ceil(last), 2**53)
-        steps = np.unique(np.linspace(0, last, min(last, 10**6) + 1).round())
-        rates = self.rates(steps)
-        places = {"first": 0, "peak": int(rates.argmax()), "last": -1}
-        return ", ".join(
-            f"{word} {rates[i]:.4g} at update {int(steps[i])}" for word, i in places.items()
-        )
+        return summaries.described(self, total_steps)
 
     def plot(self, total_steps=None, ax=None, **options):
         """Draws the rate over the updates; returns the axes. Options as in `plot_schedules`."""
@@ -216,13 +204,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule, durations.HasDur
         """
         self._require_updates()
         last = checks.Number(minimum=0, integer=True)("last", last)
-        marks = list(itertools.islice(self._marks(last), _MOST_MARKS + 1))
-        if len(marks) > _MOST_MARKS:
-            raise ValueError(
-                f"`last` must be so low that there are at most {_MOST_MARKS} marks. "
-                f"Received: last={last}"
-            )
-        return tuple(sorted({(t, word) for t, word in marks if 0 < t <= last}))
+        return summaries.collected(self._marks(last), last)
 
     def _marks(self, last):
         """Yields the marks of this class, in any order; some may lie beyond `last`.

@@ -4,6 +4,7 @@ import copy
 import json
 import random
 import time
+import warnings
 
 import keras
 import pytest
@@ -21,7 +22,10 @@ SCHEDULES = [
     s.Repeat(s.LinearDecay(0.1, 3), 3, 2.0),
     s.LambdaDecay(0.1, keras.ops.cos),
 ]
-CONFIGS = [s.serialize(schedule) for schedule in SCHEDULES]
+with warnings.catch_warnings():
+    # Of the function that is not registered.
+    warnings.simplefilter("ignore")
+    CONFIGS = [s.serialize(schedule) for schedule in SCHEDULES]
 MODULES = ["os", "builtins", "keras", "keras.layers", "keras.utils", "keras_lr.files", None, 5, []]
 CLASSES = [
     *("system", "eval", "Lambda", "Sequential", "TFSMLayer", "TorchModuleWrapper", "get_file"),
