@@ -30,8 +30,8 @@ class TrainingBackup(RateCallback):
     """Backs up a run every few epochs; the same script, started again, goes on from there.
 
     Weights, buffers, all optimizers, epoch, the states of our callbacks and of the random
-    generators (dropout's, NumPy's, Python's, PyTorch's) belong to one moment and are replaced in one
-    piece: a run killed at any time, also during the backup, finds a whole one. (Keras'
+    generators (dropout's, NumPy's, Python's, PyTorch's) belong to one moment and are replaced as
+    one: a run killed at any time, also during the backup, finds a whole one. (Keras'
     `BackupAndRestore` writes two files in place, and knows no callback's state.) An optimizer that
     a `train_step` may use must be built before. The place in the list of callbacks does not
     matter, but that `SwapEMAWeights` comes before it: the backup of an epoch is made when the next

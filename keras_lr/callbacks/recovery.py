@@ -52,17 +52,16 @@ class RecoverFromDivergence(ProgressController):
     Training has diverged when `monitor` is NaN or infinite at the end of an epoch; when it has
     exploded, that is, is `threshold` spreads beyond the median of its last good values (of which
     `window` are remembered; the rule is in `diagnosis.statistics.has_diverged`; None leaves
-    explosions alone); or when a weight or a slot is NaN or infinite, though the loss does not show
-    it.
+    explosions alone); or when a weight or a slot is NaN or infinite, whatever the loss shows.
 
     The loss of an epoch does not show its last update. So the state after it is in doubt until the
     next epoch's first batch has gone well, or training goes back to before that epoch. Of the very
-    last update of a fit only NaN and infinity are seen. This is no
-    cure for a rate too high from the start: a network that dies, at a constant guess, is near.
+    last update of a fit only NaN and infinity are seen. This is no cure for a rate too high from
+    the start: a network that dies, at a constant guess, is near.
 
-    `every=n` looks after every n batches, across epochs, at the mean loss of just these, and goes
-    on in the middle of the epoch, whose logs are then of the batches since. It is for epochs so
-    long that one is much to lose. What is left over at the very end must be finite, no more.
+    `every=n`, for long epochs, looks after every n batches, across epochs, at their mean loss, and
+    goes on within the epoch, whose logs are then of the batches since. What is left over at the
+    very end must be finite, no more.
 
     Costs: each look reads the loss once or twice, waits for the device (3 to 12 ms), and copies
     weights and slots to host memory (3 to 25 ms of CPU per million weights under Adam); a batch
