@@ -10,7 +10,7 @@ import uuid
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
     import msvcrt
 
 _SEAL = "checksum"
@@ -96,7 +96,7 @@ def _checksum(text, before):
 
 # One process at a time
 
-_held = {}
+_held: dict = {}
 
 
 def hold(path, what, instead):

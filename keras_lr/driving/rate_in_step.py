@@ -61,7 +61,7 @@ class RateInStep:
         same_dial = isinstance(other, RateInStep) and self._dial is other._dial
         return same_dial and self._contents == other._contents
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
     def _described(self):
         # The same schedule is another base as the optimizer's own: it has another clock.

@@ -65,7 +65,7 @@ class Settings:
         same = [id(each) for each in self.objects] == [id(each) for each in other.objects]
         return same and self.values == other.values
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]
 
 
 def _numbers(optimizer):

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_lr.keras_private.live_variables import parts
+from keras_lr.keras_private.optimizers import parts
 from keras_lr.keras_private.step_state import optimizers_of, refuse_unbuilt_optimizers
 
 _JAX = (
