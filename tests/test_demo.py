@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from support.tiers import once
 
 from keras_lr import __main__ as command_line
 from keras_lr import demo
@@ -13,6 +14,7 @@ from keras_lr.finder.curve import Curve
 from keras_lr.finder.result import RangeTest
 
 pytest.importorskip("sklearn")
+pytestmark = once
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import once, rest
 
 import keras_lr
 from keras_lr import __main__ as command_line
@@ -19,6 +20,7 @@ from keras_lr.commands import advice
 from keras_lr.finder import RangeTest, range_test
 from keras_lr.schedules import Constant, LambdaDecay
 
+pytestmark = once
 SCRIPT = """
 import keras
 import numpy as np
@@ -95,6 +97,7 @@ def run(tmp_path, monkeypatch, capsys):
             del sys.modules[name]
 
 
+@rest
 def test_end_to_end_in_a_process_of_its_own(tmp_path):
     (tmp_path / "task.py").write_text(SCRIPT)
     command = [sys.executable, "-m", "keras_lr", "find", "task:make", "--seed", "1"]
