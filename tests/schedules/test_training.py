@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support import unit_gradient
 from support.examples import SCHEDULES
-from support.tiers import cells, once
+from support.tiers import cells, rest
 
 STEPS = 6
 LOADER = """
@@ -35,7 +35,7 @@ def test_weights_move_by_the_rate(example):
     np.testing.assert_allclose(unit_gradient.applied(model), rates, rtol=0, atol=atol)
 
 
-@once
+@rest
 def test_saved_model_loads_in_a_fresh_process(tmp_path):
     # Functions are registered by the module that defines them: test_function.py loads those.
     examples = [example for example in SCHEDULES if "<function" not in repr(example.schedule)]
