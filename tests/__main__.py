@@ -93,7 +93,8 @@ def main(arguments):
         results = list(pool.map(run, *zip(*todo), marks))
     print()
     for (label, *_), (status, seconds) in zip(todo, results):
-        print(f"{label:<12}{seconds:5.0f} s  {'passed' if status == 0 else 'FAILED'}")
+        # Less than 0: the number of the signal that ended it.
+        print(f"{label:<12}{seconds:5.0f} s  {f'FAILED, status {status}' if status else 'passed'}")
     print(f"{'total':<12}{time.perf_counter() - begin:5.0f} s")
     return int(any(status for status, _ in results))
 

@@ -35,11 +35,9 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
+    # Before any selection by marks.
     config.stash[tiers.COLLECTED] = list(items)
-    if keras.config.backend() != tiers.host_backend():
-        for item in items:
-            if item.nodeid.partition("::")[0] in tiers.HOST_ONLY:
-                item.add_marker(tiers.rest)
+    tiers.sort_into_tiers(items)
 
 
 def _read_without_tuning():

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from support.tiers import once, rest
 
 from keras_lr import __main__ as command_line
 from keras_lr import demo
@@ -13,6 +14,7 @@ from keras_lr.finder.curve import Curve
 from keras_lr.finder.result import RangeTest
 
 pytest.importorskip("sklearn")
+pytestmark = once
 
 
 @pytest.fixture
@@ -82,6 +84,7 @@ def test_without_the_extra_it_refuses_by_name(monkeypatch):
         command_line.main(["demo"])
 
 
+@rest
 def test_help_names_the_commands():
     command = [sys.executable, "-m", "keras_lr", "--help"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -8,7 +8,7 @@ import pytest
 from keras import optimizers
 from support import drill, unit_gradient
 from support.drill import BIAS, GRADIENTS, MATRIX, UPDATES, drilled, reference
-from support.tiers import cells, diagonal
+from support.tiers import cells, diagonal, rest
 
 from keras_lr import callbacks, schedules
 from keras_lr.callbacks.hyperparameters import MomentumSchedule, WeightDecaySchedule
@@ -150,6 +150,7 @@ def assert_falls(model, momenta, rates=None):
     np.testing.assert_allclose(unit_gradient.applied(model), falls(momenta, rates), atol=3e-6)
 
 
+@rest
 @pytest.mark.skipif(BACKEND != "torch", reason="the other back ends compile above")
 def test_a_compiled_pytorch_step_sees_the_momentum_of_the_update(monkeypatch):
     import torch

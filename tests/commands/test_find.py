@@ -10,10 +10,12 @@ import sys
 import keras
 import numpy as np
 import pytest
+from support.tiers import once, rest
 
 from keras_lr import __main__ as command_line
 from keras_lr.finder import range_test
 
+pytestmark = once
 SCRIPT = """
 import keras
 import numpy as np
@@ -90,6 +92,7 @@ def run(tmp_path, monkeypatch, capsys):
             del sys.modules[name]
 
 
+@rest
 def test_end_to_end_in_a_process_of_its_own(tmp_path):
     (tmp_path / "task.py").write_text(SCRIPT)
     command = [sys.executable, "-m", "keras_lr", "find", "task:make", "--seed", "1"]

@@ -12,6 +12,7 @@ from support.range_tests import (
     Y,
     generator,
 )
+from support.tiers import once
 
 from keras_lr.finder import range_test
 
@@ -63,6 +64,7 @@ def test_data_that_fits_shuffle_is_shuffled():
     assert not np.allclose(found.losses[:3], expected_losses(3), rtol=1e-3)
 
 
+@once
 def test_several_inputs_and_outputs_by_name():
     keras.utils.set_random_seed(2)
     one, two = keras.Input((3,), name="one"), keras.Input((3,), name="two")
@@ -80,6 +82,7 @@ def test_several_inputs_and_outputs_by_name():
     assert np.all(np.diff(found.losses[:8]) < 0)
 
 
+@once
 def test_class_weights_weigh_the_loss():
     labels = (Y > 0).astype("int32")
     found = [
@@ -130,6 +133,7 @@ def test_a_train_step_without_a_loss_is_refused_and_nothing_has_changed():
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
 
 
+@once
 def test_losses_that_are_no_numbers_are_dropped_with_their_rates():
     def loss(y, prediction):
         error = ops.mean((prediction - y) ** 2)
@@ -154,6 +158,7 @@ def test_nothing_but_nan_is_no_suggestion():
     assert set(found.suggestions.values()) == {None}
 
 
+@once
 def test_negative_losses_do_not_end_the_sweep_early():
     def loss(y, prediction):
         return ops.mean((prediction - y) ** 2) - 100.0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 from support.range_tests import assert_same, attributes, state
-from support.tiers import cells
+from support.tiers import cells, once
 
 from keras_lr.callbacks import ReduceLROnPlateau, Warmup
 from keras_lr.finder import range_test
@@ -127,6 +127,7 @@ def test_the_second_fit_goes_on_as_if_nothing_had_been():
     assert_same(*states)
 
 
+@once
 def test_fit_with_our_callbacks_is_the_same_after_a_range_test():
     states = []
     for tested in (False, True):
@@ -140,6 +141,7 @@ def test_fit_with_our_callbacks_is_the_same_after_a_range_test():
     assert_same(*states)
 
 
+@once
 @pytest.mark.parametrize(
     "error, after", [(KeyboardInterrupt(), 3), (RuntimeError("broken"), 9)], ids=repr
 )
@@ -155,6 +157,7 @@ def test_after_an_error_in_the_data_everything_is_as_before(error, after):
     assert held == attributes(model)
 
 
+@once
 @pytest.mark.parametrize("at", [0, 1, 7])
 def test_after_an_interrupt_within_a_step_everything_is_as_before(at):
     keras.utils.set_random_seed(2)
@@ -245,6 +248,7 @@ def test_the_seed_of_tensorflow_goes_on_where_it_was():
     assert [float(tf.random.uniform(())) for _ in range(2)] == expected
 
 
+@once
 def test_the_saved_model_is_the_one_that_was_compiled(tmp_path):
     model = network(keras.optimizers.Adam(LinearDecay(0.01, 20)))
     model.fit(X, Y, batch_size=8, verbose=0)

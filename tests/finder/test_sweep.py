@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 from support import unit_gradient
-from support.tiers import cells
+from support.tiers import once
 
 from keras_lr.finder import range_test
 from keras_lr.schedules import LinearDecay
@@ -63,6 +63,7 @@ def test_losses_are_those_of_train_on_batch(optimizer):
     np.testing.assert_allclose(found.losses, expected, rtol=1e-5)
 
 
+@once
 def test_losses_with_sample_weights_are_those_of_train_on_batch():
     weights = RNG.uniform(0.1, 3.0, size=20).astype("float32")
     found = sweep(network(), num_steps=20, end=0.1, batch_size=8, sample_weight=weights)
@@ -95,6 +96,7 @@ def test_the_loss_after_the_update_belongs_to_the_same_rate():
     np.testing.assert_allclose(found.losses, -np.cumsum(found.learning_rates), rtol=1e-5)
 
 
+@once
 def test_the_loss_of_a_validation_batch_is_that_of_test_on_batch():
     x, y = X[:6] + 1.0, Y[:6]
     options = {"num_steps": 15, "end": 0.1, "batch_size": 8}
@@ -110,6 +112,7 @@ def test_the_loss_of_a_validation_batch_is_that_of_test_on_batch():
     assert not np.allclose(found.losses[:5], training, rtol=0.01)
 
 
+@once
 @pytest.mark.parametrize(
     "make",
     [
@@ -153,6 +156,7 @@ def test_under_gradient_accumulation_each_real_update_has_one_rate_and_a_mean_lo
     np.testing.assert_allclose(-np.diff(found.losses), found.learning_rates[:-1], rtol=1e-3)
 
 
+@once
 def test_accumulated_losses_are_means_of_their_batches():
     optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
     x, y = X[:16], Y[:16]
@@ -185,6 +189,7 @@ def test_updates_that_a_loss_scale_skips_are_not_recorded():
     assert float(optimizer.dynamic_scale) == np.float32(1e12) and int(inner.iterations) == 0
 
 
+@once
 def test_steps_per_execution_is_one_during_the_sweep_and_itself_afterwards():
     model = network(steps_per_execution=4)
     found = sweep(model, num_steps=20, end=0.1, batch_size=8)
@@ -244,6 +249,7 @@ def test_the_training_step_is_traced_once_for_all_rates_and_repeats():
     assert len(found.losses) >= 20
 
 
+@once
 def test_repeats_differ_in_the_order_of_the_data_and_make_an_interval():
     found = sweep(network(dropout=0.0), *regression(), repeats=3, batch_size=64, shuffle=True)
     curves = [curve.losses[:40] for curve in found.repeats]
@@ -252,6 +258,7 @@ def test_repeats_differ_in_the_order_of_the_data_and_make_an_interval():
     assert low <= found.suggestion <= high
 
 
+@once
 def test_the_same_seed_gives_the_same_curve_whatever_was_drawn_before():
     first = sweep(network(), num_steps=20, end=0.1, batch_size=8, shuffle=True, seed=4)
     np.random.rand(7)
@@ -261,7 +268,8 @@ def test_the_same_seed_gives_the_same_curve_whatever_was_drawn_before():
     assert not np.array_equal(first.losses, other.losses)
 
 
-@pytest.mark.parametrize("seed", cells(range(3), quick=[0]))
+@once
+@pytest.mark.parametrize("seed", range(3))
 def test_on_a_quadratic_the_suggestion_is_about_the_inverse_curvature(seed):
     curvature = 10.0 ** np.random.default_rng(seed).uniform(-1.5, 1.5)
 
@@ -296,6 +304,7 @@ def test_verification_returns_the_best_of_its_runs_with_the_evidence():
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
 
 
+@once
 def test_the_progress_bar_shows_rates_and_can_be_turned_off(capsys):
     keras.config.enable_interactive_logging()
     sweep(network(), num_steps=10, end=0.1, verbose=1)

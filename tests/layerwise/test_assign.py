@@ -43,7 +43,7 @@ WITH_SCHEDULE = ["plateau", "fit schedule", "scheduler and factors", "threshold 
 CELLS = [(case, "float") for case in CASES] + [(case, "schedule") for case in WITH_SCHEDULE]
 
 
-@pytest.mark.parametrize(("case", "kind"), cells(CELLS, quick=CELLS[::2]))
+@pytest.mark.parametrize(("case", "kind"), cells(CELLS, quick=CELLS[::3]))
 def test_every_callback_keeps_the_shares(case, kind):
     make_callbacks, expected_rate = CASES[case]
     make_optimizer, base = OPTIMIZERS[kind]

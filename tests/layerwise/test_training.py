@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops, optimizers
 from support import unit_gradient
-from support.tiers import rest
+from support.tiers import once, rest
 
 from keras_lr import callbacks, discriminative, get_rate
 from keras_lr.schedules import Constant, LinearDecay
@@ -53,6 +53,7 @@ COMPILED = ("AdamW", "average")
 every_optimizer = pytest.mark.parametrize("name", OPTIMIZERS)
 
 
+@once
 @every_optimizer
 def test_groups_of_multiplier_1_train_like_one_optimizer(name):
     make, model, compiled = OPTIMIZERS[name], build(), name in COMPILED

@@ -13,6 +13,7 @@ from support import unit_gradient
 from support.arrays import to_numpy
 from support.effective_rates import CASES, DEFAULT_MODE, EPOCHS, LOSSES, MODES, PER_EPOCH
 from support.examples import SCHEDULES
+from support.tiers import cells, once
 
 from keras_lr import callbacks
 
@@ -54,6 +55,7 @@ def movement(kind, rates, gradients, first=0):
     return moves
 
 
+@once
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_schedule_drives_the_optimizer(kind):
     # From update 28, because many of the examples change at 30.
@@ -80,7 +82,7 @@ SINGLE = [
 ]
 
 
-@pytest.mark.parametrize("case", SINGLE)
+@pytest.mark.parametrize("case", cells(SINGLE, quick=SINGLE[::3]))
 def test_every_callback_drives_the_optimizers(case):
     make_callbacks, expected_rate = CASES[case]
     first, *others = [make(BASE) for make in KINDS.values()]
@@ -98,6 +100,7 @@ def test_every_callback_drives_the_optimizers(case):
         np.testing.assert_allclose(applied, expected, err_msg=kind, **CLOSE)
 
 
+@once
 @pytest.mark.parametrize("kind", KINDS)
 def test_callbacks_work_together_on_the_optimizer_by_itself(kind):
     model = unit_gradient.build(KINDS[kind](BASE))

@@ -9,6 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from support.tiers import once
 
 from keras_lr import callbacks, schedules
 
@@ -30,6 +31,7 @@ def test_a_model_goes_on_with_its_schedule(name):
     np.testing.assert_allclose(make.moves(model, 2), EXPECTED["models"][name], **TOLERANCE)
 
 
+@once
 @pytest.mark.parametrize("key", EXPECTED["states"])
 def test_a_run_goes_on_from_a_state_file(key, tmp_path):
     name, base = key.split("-")

@@ -89,7 +89,6 @@ def test_cells_keep_all_rows_in_their_order():
     assert quick == [("x", "p"), ("y", "q"), ("z", "p")]
     marked = cells(full, quick)
     assert [getattr(row, "values", row) for row in marked] == full
-    if keras.config.backend() != "torch":
-        assert [row for row in marked if row in full] == quick
+    assert [row for row in marked if row in full] == quick
     with pytest.raises(ValueError, match=r"must be rows of the matrix. Received: \['w'\]"):
         cells("xyz", ["w"])

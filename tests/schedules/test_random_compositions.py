@@ -12,7 +12,7 @@ from keras import ops
 from support.arrays import to_numpy
 from support.backends import compiled
 from support.composed import LAST, composition
-from support.tiers import cells
+from support.tiers import cells, once
 
 from keras_lr import schedules
 
@@ -28,6 +28,7 @@ BATCH = 20
 ULPS = 4 if keras.config.backend() == "jax" else 2
 
 
+@once
 @settings(max_examples=HOST, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6))
 def test_host(seed, depth):
@@ -53,7 +54,7 @@ def batches():
 # XLA takes ten times as long as a graph: three batches must do.
 FIRST, *OTHERS = compiled
 RUNS = [(FIRST, b) for b in batches()] + [(how, b) for how in OTHERS for b in batches()[:3]]
-QUICK = [(how, batches()[0]) for how in compiled]
+QUICK = RUNS[:1]
 
 
 @pytest.mark.parametrize("how, batch", cells(RUNS, QUICK), ids=lambda value: str(value)[:20])

@@ -1,22 +1,22 @@
 """Two tiers, one suite: the quick tier is `-m "not rest"`, what it leaves out is `-m rest`.
 
-Compilation is what costs, not the number of tests. So the rest has the full matrices on back ends
-that compile, tests that start processes of their own, and the notebooks; and on all back ends but
-one what does not depend on the back end.
+Compilation is what costs, not the number of tests. So what is marked `once` is in the quick tier of
+one back end, and in the rest of the others: rows of a matrix beyond a cover, tests whose twins are
+quick, and what does not depend on the back end. Marked `rest` are processes that are killed or
+loaded anew, distribution, and the notebooks.
 """
 
 import importlib.util
 import itertools
-import pathlib
 
 import keras
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
 COLLECTED = pytest.StashKey()
 rest = pytest.mark.rest
+once = pytest.mark.once
 
-# Nothing here trains or compiles. PyTorch has the shortest suite, so these make no tier longer.
+# What does not depend on the back end: nothing here trains or compiles, or it says little there.
 HOST_ONLY = {
     "tests/commands/test_command_line.py",
     "tests/commands/test_schedule_text.py",
@@ -30,34 +30,37 @@ HOST_ONLY = {
     "tests/project/test_gallery.py",
     "tests/project/test_import.py",
     "tests/project/test_notebooks.py",
+    "tests/schedules/importers/test_importers.py",
+    "tests/schedules/importers/test_torch.py",
+    "tests/schedules/test_keras_schedules.py",
     "tests/test_checks.py",
     "tests/test_files.py",
     "tests/test_traces.py",
 }
 
 
-def host_backend():
-    """Returns the back end whose quick tier has the host-only files."""
-    installed = [n for n in ("torch", "jax", "tensorflow") if importlib.util.find_spec(n)]
-    return installed[0]
+def sort_into_tiers(items):
+    """Adds the mark `rest` to what is `once` and was not collected on the back end for it."""
+    # PyTorch compiles nothing unless it is asked to, so there it costs least.
+    installed = [name for name in ("torch", "jax", "tensorflow") if importlib.util.find_spec(name)]
+    if keras.config.backend() == installed[0]:
+        return
+    for item in items:
+        if item.get_closest_marker("once") or item.nodeid.partition("::")[0] in HOST_ONLY:
+            item.add_marker(rest)
 
 
 def cells(full, quick):
-    """Returns the rows of a matrix, with the mark `rest` on those that are not in `quick`.
-
-    On PyTorch all are quick: there is nothing to compile.
-    """
+    """Returns the rows of a matrix, with the mark `once` on those that are not in `quick`."""
     full = list(full)
     strangers = [row for row in quick if row not in full]
     if strangers:
         raise ValueError(f"`quick` must be rows of the matrix. Received: {strangers}")
-    if keras.config.backend() == "torch":
-        return full
     return [row if row in quick else _marked(row) for row in full]
 
 
 def _marked(row):
-    return pytest.param(*row if isinstance(row, tuple) else (row,), marks=rest)
+    return pytest.param(*row if isinstance(row, tuple) else (row,), marks=once)
 
 
 def matrix(*columns):

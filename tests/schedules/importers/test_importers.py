@@ -10,6 +10,7 @@ import pytest
 from support import peer_tables
 from support.arrays import to_numpy
 from support.backends import compiled
+from support.tiers import rest
 
 from keras_lr import schedules
 from keras_lr.schedules import LinearDecay, from_optax, from_transformers
@@ -58,6 +59,7 @@ def test_laws(peer, call, accelerator):
     np.testing.assert_allclose(to_numpy(on_device), host, rtol=0, atol=2 * ULP * host.max())
 
 
+@rest
 @pytest.mark.parametrize("how", compiled)
 def test_compiled(how):
     calls = [c for c in CALLS if keras.config.backend() != "torch" or c[1].startswith(FOR_TORCH)]
