@@ -4,6 +4,7 @@ import warnings
 
 from keras_lr.keras_private.building import build_before_training
 from keras_lr.keras_private.overrides import Overrides
+from keras_lr.keras_private.trial_fit import begin_trials
 from keras_lr.trials import use
 from keras_lr.trials.rate_table import RateTable
 from keras_lr.trials.step import ReportingStep
@@ -12,15 +13,6 @@ from keras_lr.trials.watch import Watch
 
 # `fit` reads small data again and again until a trial says that it is over.
 _WITHOUT_END = 10**9
-# What `fit` itself writes on a model.
-_LEFT_BY_FIT = (
-    "train_function",
-    "stop_training",
-    "history",
-    "_eval_epoch_iterator",
-    "_jax_state",
-    "_jax_state_synced",
-)
 
 
 class Trials:
@@ -55,24 +47,12 @@ class Trials:
         self._overrides, self._table = Overrides(), None
 
     def __enter__(self):
-        model, put = self.model, self._overrides.put
+        model = self.model
         use.check_can_be_put_back(model, self.optimizer)
         self._transaction = Transaction(model, self._data["x"], [self.optimizer])
-        for name in _LEFT_BY_FIT:
-            self._overrides.note(model, name)
-        put(model, "steps_per_execution", 1)
-        # No metrics, and a loss of our own: the user's stay as they are, also unbuilt, so that the
-        # next `fit` reads its data once more to build them, and shuffles like a first one.
-        put(model, "_compile_metrics", None)
-        loss = model._compile_loss
-        if loss is not None:
-            fresh = type(loss)(
-                loss._user_loss, loss._user_loss_weights, output_names=loss.output_names
-            )
-            put(model, "_compile_loss", fresh)
+        begin_trials(self._overrides, model)
         self._make_train_function = model.make_train_function
-        put(model, "make_train_function", self._prepare)
-        vars(model)["train_function"] = None
+        self._overrides.put(model, "make_train_function", self._prepare)
         return self
 
     def __exit__(self, *exception):
