@@ -28,8 +28,9 @@ def quick(everything):
     return [item for item in everything if not item.get_closest_marker("rest")]
 
 
-def rows(items, name):
-    return [item.callspec.params for item in items if getattr(item, "originalname", "") == name]
+def rows(items, test):
+    """Returns the parameters of all rows of a test, named with its file."""
+    return [item.callspec.params for item in items if item.nodeid.partition("[")[0] == test]
 
 
 def named(function, seen):
@@ -47,7 +48,7 @@ def named(function, seen):
 
 
 def test_the_driver_matrix_has_each_case_kind_and_mode(everything, quick):
-    name = "test_weights_move_by_base_times_factors"
+    name = "tests/driving/test_matrix.py::test_weights_move_by_base_times_factors"
     found, full = rows(quick, name), rows(everything, name)
     assert {row["case"] for row in found} == set(CASES)
     assert {row["kind"] for row in found} == set(OPTIMIZERS)
@@ -56,8 +57,9 @@ def test_the_driver_matrix_has_each_case_kind_and_mode(everything, quick):
 
 def test_each_schedule_class_is_there(quick):
     for law in ("test_host_equals_oracle", "test_accelerator_equals_host"):
-        found = {type(row["example"].schedule) for row in rows(quick, law)}
-        assert found == {type(example.schedule) for example in SCHEDULES}, law
+        found = rows(quick, f"tests/schedules/test_laws.py::{law}")
+        classes = {type(row["example"].schedule) for row in found}
+        assert classes == {type(example.schedule) for example in SCHEDULES}, law
 
 
 def test_each_callback_class_is_there(quick):

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_lr import callbacks
+from keras_lr.keras_private.live_variables import own_variables
 
 EPOCH = np.random.default_rng(3).normal(size=(16, 3)).astype("float32")
 
@@ -25,8 +26,8 @@ def train(model, epochs, used=(), rows=slice(None), **options):
 
 
 def state_of(model):
-    """Returns all weights and all variables of the optimizer but its rate, as arrays."""
-    variables = [v for v in model.optimizer.variables if "learning_rate" not in v.path]
+    """Returns all weights and the optimizer's own variables but its rate, as arrays."""
+    variables = [v for v in own_variables(model.optimizer) if "learning_rate" not in v.path]
     return [np.array(keras.ops.convert_to_numpy(v)) for v in [*model.weights, *variables]]
 
 

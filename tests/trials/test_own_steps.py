@@ -129,12 +129,12 @@ class Around(keras.optimizers.Optimizer):
 
 
 @needs_own_optimizers
-def test_an_optimizer_around_another_is_refused_and_the_inner_one_can_be_named():
+@pytest.mark.parametrize("is_named", [True, False])
+def test_of_an_optimizer_around_another_the_inner_one_is_swept(is_named):
     model = unit_gradient.build(Around(keras.optimizers.SGD(0.5)))
     model.optimizer.build(model.trainable_variables)
-    with pytest.raises(ValueError, match=r"never asks.*optimizer=model\.optimizer\.base"):
-        range_test(model, X, X, **SWEEP)
-    found = range_test(model, X, X, **SWEEP, optimizer=model.optimizer.base)
+    named = {"optimizer": model.optimizer.base} if is_named else {}
+    found = range_test(model, X, X, **SWEEP, **named)
     np.testing.assert_allclose(-np.diff(found.losses), found.learning_rates[:-1], rtol=2e-3)
 
 
