@@ -151,7 +151,10 @@ BAD = {
     "max_recoveries": (-1, "`max_recoveries` must be an integer >= 0"),
     "threshold": (0, "`threshold` must be a finite number > 0. Received: threshold=0"),
     "window": (0, "`window` must be an integer >= 1"),
-    "every": ("batch", "`every` must be an integer >= 1. Received: every='batch'"),
+    "every": (
+        "batch",
+        "`every` must be 'epoch', or a whole number of updates. Received: every='batch'",
+    ),
     "mode": ("lower", "`mode` must be one of 'auto', 'min', 'max'"),
     "monitor": (3, "`monitor` must be a string"),
 }

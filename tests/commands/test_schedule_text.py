@@ -150,7 +150,8 @@ def test_every_public_method_is_either_composition_or_known_not_to_be():
         for name, value in vars(Schedule).items()
         if not name.startswith("_") and inspect.isfunction(value)
     }
-    others = {"check", "prepare", "rate", "rates", "describe", "plot", "marks", "resolve"}
+    others = {"check", "prepare", "rate", "rate_at", "rates", "describe", "plot", "marks"}
+    others |= {"resolve"}
     assert public - others - {"get_config"} == set(schedule_text._METHODS)
 
 

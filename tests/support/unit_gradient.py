@@ -35,7 +35,8 @@ class Trace(keras.layers.Layer):
 
     def call(self, x, training=False):
         if training:
-            here = ops.cast(ops.equal(ops.arange(self.capacity), self.count), self.variable_dtype)
+            place = ops.arange(self.capacity, dtype="int32")
+            here = ops.cast(ops.equal(place, self.count), self.variable_dtype)
             self.log.assign(self.log * (1.0 - here) + here * ops.stop_gradient(self.w))
             self.count.assign(self.count + 1)
         return ops.zeros_like(x) + self.w
