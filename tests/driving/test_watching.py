@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.wrapped import Wrapper
 
 from keras_lr import callbacks, get_rate, schedules, set_rate
 
@@ -134,22 +135,6 @@ def test_one_base_for_each_optimizer():
         unit_gradient.fit(model, 2, 1, [mine, other])
     with pytest.raises(ValueError, match="`optimizer` must be an optimizer, or None.*Received"):
         callbacks.Warmup(2, optimizer="sgd")
-
-
-class Wrapper(keras.optimizers.Optimizer):
-    """As Lookahead and the like: the one inside updates."""
-
-    def __init__(self, base):
-        super().__init__(0.0)
-        self.base = base
-
-    def build(self, variables):
-        super().build(variables)
-        self.base.build(variables)
-
-    def apply(self, gradients, variables=None):
-        self.base.apply(gradients, variables)
-        self._iterations.assign_add(1)
 
 
 @pytest.mark.skipif(BACKEND == "jax", reason="Keras hands JAX no variables of the one inside")

@@ -7,6 +7,7 @@ from keras import ops
 from support import changing_models as models
 from support import unit_gradient
 from support.range_tests import assert_same
+from support.wrapped import Wrapper
 
 from keras_lr import range_test
 
@@ -112,26 +113,10 @@ def test_an_optimizer_that_is_not_built_is_refused_and_nothing_has_changed():
     assert all(np.array_equal(a, b) for a, b in zip(before, models.values(model.weights)))
 
 
-class Around(keras.optimizers.Optimizer):
-    """Wraps an optimizer as Lookahead and others do: the inner one updates."""
-
-    def __init__(self, base):
-        super().__init__(0.1)
-        self.base = base
-
-    def build(self, variables):
-        super().build(variables)
-        self.base.build(variables)
-
-    def apply(self, gradients, variables=None):
-        self.base.apply(gradients, variables)
-        self._iterations.assign_add(1)
-
-
 @needs_own_optimizers
 @pytest.mark.parametrize("is_named", [True, False])
 def test_of_an_optimizer_around_another_the_inner_one_is_swept(is_named):
-    model = unit_gradient.build(Around(keras.optimizers.SGD(0.5)))
+    model = unit_gradient.build(Wrapper(keras.optimizers.SGD(0.5)))
     model.optimizer.build(model.trainable_variables)
     named = {"optimizer": model.optimizer.base} if is_named else {}
     found = range_test(model, X, X, **SWEEP, **named)
