@@ -95,7 +95,12 @@ class DrivenSet:
         else:
             # All go on with the clock of the first.
             before, names = before[:1] * len(found), [optimizer.name for optimizer in found]
-        clocks, numbers = zip(*((driven.clock(), driven.updates_done()) for driven in before))
+        # The clock counts updates: it goes on at the same batch, however many make an update now.
+        clocks = [
+            old.clock() * accumulation(old.optimizer) // accumulation(new)
+            for old, new in zip(before, found)
+        ]
+        numbers = [old.updates_done() for old in before]
         self.take_over(model, found, clocks, numbers)
         for driven, name in zip(self._driven, names):
             # In records and logs it is the same place.

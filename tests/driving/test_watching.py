@@ -62,6 +62,26 @@ def test_another_optimizer_is_driven_from_there_on(kind, compiles):
     np.testing.assert_allclose(history["learning_rate"], expected[1::2], atol=1e-7)
 
 
+@pytest.mark.parametrize("before, after", [(1, 2), (2, 1)])
+def test_another_accumulation_goes_on_at_the_same_batch(before, after):
+    def optimizer(every):
+        return keras.optimizers.SGD(0.4, gradient_accumulation_steps=every if every > 1 else None)
+
+    class Other(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                self.model.compile(optimizer(after), unit_gradient.mean_output)
+
+    model, recorder = unit_gradient.build(optimizer(before)), callbacks.LearningRateRecorder()
+    unit_gradient.fit(model, 4, 2, [Other(), callbacks.FitSchedule(LINEAR), recorder])
+    # Half of the run is behind; the updates of an epoch fall on every batch, or every second one.
+    halves = {1: np.arange(4) / 8, 2: np.arange(2) / 4}
+    expected = 0.8 * (1 - np.concatenate([halves[before], 0.5 + halves[after]]))
+    moved = unit_gradient.applied(model)
+    np.testing.assert_allclose(moved[moved != 0], expected, atol=2e-6)
+    np.testing.assert_allclose(recorder.learning_rate, expected, atol=1e-7)
+
+
 class OwnStep(keras.Model):
     """A model whose step uses an optimizer of its own, and not the one that `compile` is given."""
 
