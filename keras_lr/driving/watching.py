@@ -2,12 +2,8 @@
 
 import warnings
 
-from keras_lr.keras_private.optimizers import (
-    batches_counted,
-    leaves,
-    may_skip_updates,
-    optimizers_of,
-)
+from keras_lr.keras_private.optimizers import batches_counted, leaves, may_skip_updates
+from keras_lr.keras_private.step_state import has_own_step, optimizers_of
 
 
 class OptimizerWatch:
@@ -16,7 +12,7 @@ class OptimizerWatch:
     def __init__(self, model, driven):
         self._optimizer = model.optimizer
         self._driven = [one.optimizer for one in driven]
-        others = [leaf for found in optimizers_of(model).values() for leaf in leaves(found)]
+        others = [leaf for found in _others(model).values() for leaf in leaves(found)]
         self._counts = [(leaf, batches_counted(leaf)) for leaf in [*self._driven, *others]]
 
     def is_exchanged(self, model):
@@ -39,7 +35,7 @@ class OptimizerWatch:
 
 
 def _advice(model, moved):
-    for name, found in optimizers_of(model).items():
+    for name, found in _others(model).items():
         if any(id(leaf) in moved for leaf in leaves(found)):
             return f"The one that updates is model.{name}: give callbacks optimizer=model.{name}."
     return (
@@ -47,3 +43,11 @@ def _advice(model, moved):
         "step uses. Where a step that you have compiled is given the optimizer's variables, write "
         "them back before `step`."
     )
+
+
+def _others(model):
+    """Returns the optimizers that a `train_step` of the model's own may use instead, by name."""
+    if not has_own_step(model):
+        return {}
+    own = set(map(id, leaves(model.optimizer))) | {id(model.optimizer)}
+    return {name: one for name, one in optimizers_of(model).items() if id(one) not in own}

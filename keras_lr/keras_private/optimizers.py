@@ -28,27 +28,6 @@ def leaves(optimizer):
     return [optimizer] if inside is None else [leaf for each in inside for leaf in leaves(each)]
 
 
-def optimizers_of(model):
-    """Returns the optimizers among the attributes of a model by name, but not `optimizer` itself.
-
-    As in a model with a `train_step` of its own, which uses several: those of a list or a
-    dictionary have its name with the index or key.
-    """
-    found = {}
-    for name, value in vars(model).items():
-        # What begins so is Keras' own, and may hold them a second time.
-        parts = {} if name.startswith("_") else {name: value}
-        if parts and isinstance(value, dict):
-            parts = {f"{name}[{key!r}]": part for key, part in value.items()}
-        elif parts and isinstance(value, (list, tuple)):
-            parts = {f"{name}[{i}]": part for i, part in enumerate(value)}
-        for place, part in parts.items():
-            is_optimizer = isinstance(part, keras.optimizers.Optimizer)
-            if is_optimizer and part is not model.optimizer:
-                found[place] = part
-    return found
-
-
 def parts(optimizer):
     """Yields an optimizer and all inside it, also those that wrap others."""
     yield optimizer
