@@ -232,7 +232,7 @@ class ProgressController(Controller):
         super().__init__(monitor, verbose, on_train_end, state_path, optimizer)
         self.mode = checks.Choice(("auto", "min", "max"))("mode", mode)
         self.lower_is_better = mode != "max"
-        self._direction_is_open = False
+        self._direction_is_open = mode == "auto"
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -298,8 +298,8 @@ class BestController(ProgressController):
 
     def improves(self, value, best):
         """Tells whether a value beats the best by more than the margin."""
-        size = abs(best) if self.threshold_mode == "rel" else 1.0
-        return self.is_better(value, best, self.min_delta * size)
+        size = abs(best or 0.0) if self.threshold_mode == "rel" else 1.0
+        return self.is_better(value, best, abs(self.min_delta) * size)
 
 
 def lowered(multiplier, position, lowest):

@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+import keras
+
 from keras_lr import checks
 from keras_lr.callbacks.controller import SMOOTHING_INSTEAD, BestController, lowered
 from keras_lr.keras_private.copies import Snapshot
@@ -48,10 +50,11 @@ class ReduceLROnPlateau(BestController):
     back did worse than going on in our measurements. Under "all", list savers before this
     callback: an epoch that was undone cannot be counted afterwards.
 
-    `best`, `wait` and `cooldown_counter` can be read and written. `on_train_end=
-    "restore_initial"` undoes the cuts at the end of `fit`, the default keeps them. `state_path`
-    keeps the state of every epoch in a file, for runs that are stopped and go on from a checkpoint:
-    see `StatefulCallback`.
+    `best`, `wait` and `cooldown_counter` can be read and written; like `monitor_op`,
+    `in_cooldown()` and `_reset()` they are there for subclasses written for Keras' class, too. The
+    rate of each epoch is in the logs, as `learning_rate`. `on_train_end="restore_initial"` undoes
+    the cuts at the end of `fit`, the default keeps them. `state_path` keeps the state of every
+    epoch in a file, for runs that are stopped and go on from a checkpoint: see `StatefulCallback`.
 
     >>> from keras_lr.callbacks import ReduceLROnPlateau
     >>> rule = ReduceLROnPlateau(factor=0.5, patience=2, mode="min")
@@ -98,7 +101,8 @@ class ReduceLROnPlateau(BestController):
         if restore_best and state_path is not None:
             checks.refuse("state_path", _NO_WEIGHTS, state_path)
         self.start_from_epoch = count("start_from_epoch", start_from_epoch)
-        self._at_best = None
+        self._refuse_what_is_never_called()
+        self._at_best = self._monitor_op = None
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
         told["optimizer"] = optimizer
         super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
@@ -111,10 +115,10 @@ class ReduceLROnPlateau(BestController):
             return self._cut(state, rate) if self.on_nan == "reduce" else state
         state, value = self.averaged(state, value)
         if state.best is None:
-            return state._replace(best=value) if self.is_better(value, None) else state
+            return state._replace(best=value) if self._is_improvement(value, None) else state
         if state.cooldown_counter > 0:
             state = state._replace(cooldown_counter=state.cooldown_counter - 1, wait=0)
-        if self.improves(value, state.best):
+        if self._is_improvement(value, state.best):
             return state._replace(best=value, wait=0)
         if state.cooldown_counter > 0:
             return state
@@ -151,7 +155,7 @@ class ReduceLROnPlateau(BestController):
         super().on_train_begin(logs)
         if self.restore_best == "all":
             refuse_unbuilt_optimizers(self.model)
-        self._at_best = None
+        self._reset()
 
     def get_arrays(self):
         return [] if self._at_best is None else self._at_best.arrays()
@@ -179,7 +183,55 @@ class ReduceLROnPlateau(BestController):
         # It holds the model's variables; a `TrainingBackup` may still ask for it after the fit.
         return {**super().__getstate__(), "_at_best": None}
 
-    # As in Keras, where they are plain attributes.
+    # As in Keras, for those who read it or derive from it.
+
+    def _refuse_what_is_never_called(self):
+        theirs = {"_reduce_optimizer_lr", "in_cooldown"} & _defined_below(type(self))
+        if theirs:
+            raise ValueError(
+                "A subclass of this ReduceLROnPlateau must define `update(state, value, rate)` in "
+                "the place of what is never called here: it returns the next state, whose `factor` "
+                f"multiplies the rate. Received: {type(self).__name__} with "
+                f"{', '.join(sorted(theirs))}"
+            )
+
+    def _reset(self):
+        """Forgets best, wait and cooldown, not the cuts; called when a fit begins."""
+        first = self.start()
+        self.state = first._replace(factor=self.state.factor, rate=self.state.rate)
+        self._at_best = None
+
+    def in_cooldown(self):
+        """Tells whether evaluations of a cooldown are left."""
+        return self.cooldown_counter > 0
+
+    @property
+    def monitor_op(self):
+        """`keras.ops.less` or `keras.ops.greater`; None until it is known which way is better."""
+        if self._monitor_op is not None:
+            return self._monitor_op
+        if self._direction_is_open:
+            return None
+        return keras.ops.less if self.lower_is_better else keras.ops.greater
+
+    @monitor_op.setter
+    def monitor_op(self, function):
+        self._monitor_op = function
+
+    def _set_monitor_op(self):
+        self.settle()
+
+    def settle(self, may_wait=False):
+        super().settle(may_wait)
+        # Keras' sign: `monitor_op(value - min_delta, best)` is an improvement.
+        self.min_delta = abs(self.min_delta) * (-1 if self.lower_is_better else 1)
+
+    def _is_improvement(self, monitor_value, reference_value):
+        """Tells whether a value beats the best so far by more than the margin."""
+        if self._monitor_op is None or reference_value is None:
+            return self.improves(monitor_value, reference_value)
+        is_better = self._monitor_op(monitor_value - self.min_delta, reference_value)
+        return math.isfinite(monitor_value) and bool(is_better)
 
     @property
     def best(self):
@@ -207,3 +259,9 @@ class ReduceLROnPlateau(BestController):
     @cooldown_counter.setter
     def cooldown_counter(self, value):
         self.state = self.state._replace(cooldown_counter=int(value))
+
+
+def _defined_below(kind):
+    """Returns the names that the subclasses between a class and `ReduceLROnPlateau` define."""
+    below = kind.__mro__[: kind.__mro__.index(ReduceLROnPlateau)]
+    return {name for each in below for name in vars(each)}
