@@ -7,6 +7,7 @@ import keras
 
 from keras_lr import checks
 from keras_lr.callbacks.controller import SMOOTHING_INSTEAD, BestController, lowered
+from keras_lr.driving.messages import tell
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers
 
@@ -26,6 +27,7 @@ class PlateauState(NamedTuple):
     cooldown_counter: int = 0
     mean: float = 0.0
     averaged: int = 0
+    cuts: int = 0
 
 
 class ReduceLROnPlateau(BestController):
@@ -50,6 +52,9 @@ class ReduceLROnPlateau(BestController):
     back did worse than going on in our measurements. Under "all", list savers before this
     callback: an epoch that was undone cannot be counted afterwards.
 
+    With `stop_after_cuts=n` the training ends where another cut would be due after n of them;
+    `stop_at_min_lr=True` ends it where one would be due and the rate is at `min_lr`.
+
     `best`, `wait` and `cooldown_counter` can be read and written; like `monitor_op`,
     `in_cooldown()` and `_reset()` they are there for subclasses written for Keras' class, too. The
     rate of each epoch is in the logs, as `learning_rate`. `on_train_end="restore_initial"` undoes
@@ -63,10 +68,19 @@ class ReduceLROnPlateau(BestController):
     ...     state = rule.update(state, loss, rate=0.1)
     >>> state.factor, state.best, state.wait
     (0.5, 1.0, 1)
+
+    Three values in a row at the lowest rate, and the training ends:
+
+    >>> from keras_lr.callbacks import replay
+    >>> rule = ReduceLROnPlateau(factor=0.1, patience=3, mode="min", stop_after_cuts=2)
+    >>> found = replay(rule, [1.0] * 20)
+    >>> found.stopped, len(found.epochs), found.factors[-1].round(3).item()
+    (True, 10, 0.01)
     """
 
     gone = {"window": SMOOTHING_INSTEAD}
     gone_fields = ("recent",)
+    new_fields = ("cuts",)
 
     def __init__(
         self,
@@ -84,6 +98,8 @@ class ReduceLROnPlateau(BestController):
         on_nan="bad",
         restore_best: bool | str = False,
         start_from_epoch=0,
+        stop_after_cuts=None,
+        stop_at_min_lr=False,
         on_train_end="keep",
         state_path=None,
         optimizer=None,
@@ -101,6 +117,13 @@ class ReduceLROnPlateau(BestController):
         if restore_best and state_path is not None:
             checks.refuse("state_path", _NO_WEIGHTS, state_path)
         self.start_from_epoch = count("start_from_epoch", start_from_epoch)
+        self.stop_after_cuts = None
+        if stop_after_cuts is not None:
+            positive = checks.Number(minimum=1, integer=True)
+            self.stop_after_cuts = positive("stop_after_cuts", stop_after_cuts)
+        self.stop_at_min_lr = checks.flag("stop_at_min_lr", stop_at_min_lr)
+        if stop_at_min_lr and self.min_lr == 0:
+            checks.refuse("min_lr", "above 0 with stop_at_min_lr: nothing is cut to 0", min_lr)
         self._refuse_what_is_never_called()
         self._at_best = self._monitor_op = None
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
@@ -127,9 +150,14 @@ class ReduceLROnPlateau(BestController):
 
     def _cut(self, state, rate):
         cut = lowered(self.factor, rate, self.min_lr)
-        if cut == 1.0:
-            return state
-        return state._replace(factor=state.factor * cut, wait=0, cooldown_counter=self.cooldown)
+        if cut == 1.0 or self._has_cut_enough(state):
+            # It stays due.
+            return state._replace(wait=max(state.wait, self.patience, 1))
+        cooldown = {"wait": 0, "cooldown_counter": self.cooldown}
+        return state._replace(factor=state.factor * cut, cuts=state.cuts + 1, **cooldown)
+
+    def _has_cut_enough(self, state):
+        return self.stop_after_cuts is not None and state.cuts >= self.stop_after_cuts
 
     @property
     def uses_absolute_rates(self):
@@ -140,11 +168,14 @@ class ReduceLROnPlateau(BestController):
         """The rate below which nothing is cut: `min_lr`."""
         return self.min_lr
 
-    def stops(self, value):
-        return self.on_nan == "stop" and not math.isfinite(value)
+    def stops(self, state, value):
+        if not math.isfinite(value) and self.on_nan in ("ignore", "stop"):
+            return self.on_nan == "stop"
+        is_due = state.wait >= max(self.patience, 1)
+        return is_due and (self._has_cut_enough(state) or self.stop_at_min_lr)
 
     def explain(self, before, after, value):
-        if not math.isfinite(value) and self.on_nan == "reduce":
+        if not math.isfinite(value) and self.on_nan in ("reduce", "stop"):
             return f"{self.monitor} = {value}"
         waited = before.wait + 1
         return f"{self.monitor} no better than {before.best:.4g} for {waited} evaluations"
@@ -169,9 +200,11 @@ class ReduceLROnPlateau(BestController):
             self._at_best = Snapshot.of(self.model, whole, entry["arrays"])
 
     def act(self, before, after, value):
-        stops = self.stops(value)
+        stops = self.stops(after, value)
         if stops:
             self.model.stop_training = True
+            if self.verbose:
+                tell(f"ReduceLROnPlateau ends the training ({self.explain(before, after, value)}).")
         if not self.restore_best:
             return
         if after.best != before.best:
@@ -198,7 +231,8 @@ class ReduceLROnPlateau(BestController):
     def _reset(self):
         """Forgets best, wait and cooldown, not the cuts; called when a fit begins."""
         first = self.start()
-        self.state = first._replace(factor=self.state.factor, rate=self.state.rate)
+        kept = {name: getattr(self.state, name) for name in ("factor", "rate", "cuts")}
+        self.state = first._replace(**kept)
         self._at_best = None
 
     def in_cooldown(self):

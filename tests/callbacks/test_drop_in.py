@@ -114,10 +114,10 @@ def test_a_hook_that_does_not_call_its_base_is_named():
 def test_to_forget_keeps_the_cuts():
     _, _, plateau = run(lambda: callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, cooldown=3))
     assert plateau.state.factor < 1 and plateau.best == 0.8
-    factor = plateau.state.factor
+    kept = {"factor": plateau.state.factor, "cuts": 3}
     plateau._reset()
     assert (plateau.best, plateau.wait, plateau.cooldown_counter) == (None, 0, 0)
-    assert plateau.state == callbacks.ReduceLROnPlateau().state._replace(factor=factor)
+    assert plateau.state == callbacks.ReduceLROnPlateau().state._replace(**kept)
 
 
 def test_which_way_is_better_is_open_before_the_fit():
