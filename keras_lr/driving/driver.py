@@ -101,6 +101,8 @@ class Driver:
         model = self._model()
         optimizers = self.driven.find(model)
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
+        for callback in self.callbacks:
+            callback.prepare(epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
         self.driven.take_over(model, optimizers, clocks, by_hand=self.by_hand)
         self.saved.begin(self.driven, epoch, restored)

@@ -1,18 +1,13 @@
 """`range_test`: the sweep."""
 
-import functools
-
 import keras
-import numpy as np
 
 from keras_lr import checks
 from keras_lr.driving.running import end_interrupted_fit
-from keras_lr.finder.curve import Curve, mean_curve
-from keras_lr.finder.result import RangeTest
-from keras_lr.finder.stopping import AfterDivergence
-from keras_lr.finder.verification import planned_schedule, verified
+from keras_lr.finder.search import Sweep, swept
+from keras_lr.finder.verification import Runs, planned_schedule, verified
 from keras_lr.keras_private.fit_call import FitCall
-from keras_lr.keras_private.optimizers import check_optimizer, leaves, replicas
+from keras_lr.keras_private.optimizers import check_optimizer, replicas
 from keras_lr.trials import data
 from keras_lr.trials.progress import progress
 from keras_lr.trials.runs import Trials
@@ -120,38 +115,18 @@ def range_test(
         "shuffle": shuffle if data.may_shuffle(x) else False,
     }
 
-    head = max(3, num_steps // 10)
-    rates = start * (end / start) ** (np.arange(2 * num_steps) / (num_steps - 1))
+    sweep = Sweep(start, end, num_steps, beta)
     measure = {"after": after_update, "validation_batch": validation_data, "optimizer": optimizer}
-    with Trials(model, fit_data, len(rates), **measure) as trials:
+    with Trials(model, fit_data, 2 * num_steps, **measure) as trials:
 
-        def run(rates, rule, seed):
-            return trials.run(rates, rule, seed, progress(num_steps, rates, verbose))
+        def show(planned, rates):
+            return progress(planned, rates, verbose)
 
-        curves = []
-        for repeat in range(repeats):
-            rule = AfterDivergence(num_steps, head, beta)
-            updates, losses = run(rates, rule, seed + repeat)
-            finite, momentum = np.isfinite(losses), momentum_of(trials.optimizer)
-            seen = rates[updates[finite]], losses[finite]
-            curves.append(Curve(*seen, head, beta, rule.diverged, momentum))
-        result = RangeTest.of(mean_curve(curves), curves)
+        result = swept(trials, sweep, repeats, seed, show)
         if verify and result.suggestion is not None:
-            at_rates = functools.partial(run, seed=seed + repeats)
-            result = verified(result, at_rates, shape, verify, num_steps)
+            runs = Runs(trials, shape, num_steps, seed + repeats, show=show)
+            result = verified(result, runs.score, verify, runs.initial)
     return result
-
-
-def momentum_of(optimizer):
-    """Returns which part of each update is of the one before, the largest of several optimizers.
-
-    >>> import keras
-    >>> [momentum_of(o) for o in (keras.optimizers.SGD(), keras.optimizers.Adam(beta_1=0.8))]
-    [0.0, 0.8]
-    """
-    names = "momentum", "beta_1"
-    found = [getattr(part, name, None) for part in leaves(optimizer) for name in names]
-    return max((float(value) for value in found if value is not None), default=0.0)
 
 
 def _check_model(model, optimizer):

@@ -1,4 +1,4 @@
-"""`verify=`: short runs of the planned schedule at rates around the suggestion."""
+"""Short runs of the planned schedule at rates around a suggestion, and the best of them."""
 
 import dataclasses
 import math
@@ -12,8 +12,8 @@ from keras_lr.trials.stopping import AfterUpdates
 
 # The plateau of good rates is about two octaves wide: further apart, one might be missed.
 _FACTOR = 3.0
-# A loss above the lowest by this part of its fall is as good. On the cells of
-# tests/benchmarks/range_test_regret.py 0.01 to 0.02 do about as well; 0 ends on cliffs more often.
+# A score above the lowest by this part of its fall is as good. On the tasks for tuning of
+# tests/benchmarks/regret_tasks.py 0.01 to 0.02 do about as well; 0 ends on cliffs more often.
 _AS_GOOD = 0.01
 
 
@@ -78,25 +78,56 @@ def lowest_of_the_best(scores, initial):
     return min(rate for rate, score in scores.items() if score <= limit)
 
 
-def verified(result, run, shape, runs, num_steps):
+class Runs:
+    """Short runs of one schedule in `trials`: `score(rate)` is how well the rate has done.
+
+    Each is `length` updates of `shape`, whose peak is 1, times the rate. `evaluation` are the
+    arguments of `evaluate` for the data that judges the weights at the end of a run; where there
+    are none, the mean of the run's last fifth of losses does.
+    """
+
+    def __init__(self, trials, shape, length, seed, evaluation=None, show=None):
+        self._trials, self._rates = trials, shape.rates(length)
+        self._length, self._seed, self._evaluation, self._show = length, seed, evaluation, show
+        self._first = math.nan
+
+    def initial(self):
+        """Returns the score before training; NaN where nothing but a run's own losses tells."""
+        if self._evaluation is None:
+            return self._first
+        self._trials.reset(self._seed)
+        return self._trials.evaluate(self._evaluation)
+
+    def score(self, rate):
+        """Trains at a peak rate and returns its score, lower being better; infinite if it broke."""
+        rule = AfterUpdates(self._length)
+        rates = self._rates * rate
+        show = self._show and self._show(self._length, rates)
+        _, losses = self._trials.run(rates, rule, self._seed, show)
+        if self._evaluation is None:
+            # All runs see the same batches in one order: what is chance in them is common to them.
+            self._first = losses[0]
+            return _last(losses, rule.diverged)
+        if rule.diverged:
+            return math.inf
+        loss = self._trials.evaluate(self._evaluation)
+        return loss if math.isfinite(loss) else math.inf
+
+
+def verified(result, score, runs, initial=math.nan):
     """Returns `result` with the best rate of some runs as its suggestion, and the evidence.
 
-    `run(rates, rule)` trains at these rates until the rule ends it, and returns updates and losses:
-    `runs` times over `num_steps` updates, at the rates of `shape`, whose peak is 1, times one rate.
+    `score(rate)` makes one of the `runs`. `initial()` is the score before training.
     """
-    scores, rates = {}, shape.rates(num_steps)
+    scores = {}
     for _ in range(runs):
         rate = next_rate(result.suggestion, scores)
-        rule = AfterUpdates(num_steps)
-        _, losses = run(rates * rate, rule)
-        scores[rate] = _score(losses, rule.diverged)
-    # All runs see the same batches in one order: what is chance in them is common to them.
-    chosen = lowest_of_the_best(scores, initial=losses[0])
-    evidence = tuple(sorted(scores.items()))
-    return dataclasses.replace(result, suggestion=chosen, evidence=evidence)
+        scores[rate] = score(rate)
+    chosen = lowest_of_the_best(scores, initial())
+    return dataclasses.replace(result, suggestion=chosen, evidence=tuple(sorted(scores.items())))
 
 
-def _score(losses, diverged):
+def _last(losses, diverged):
     """Returns the mean of the last fifth of the losses."""
     last = losses[-max(len(losses) // 5, 2) :]
     return math.inf if diverged or not np.all(np.isfinite(last)) else float(np.mean(last))
