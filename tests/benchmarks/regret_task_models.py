@@ -45,8 +45,8 @@ def _causal_attention(x):
 
 
 def _asking_attention(x):
-    # The question stands last, and two layers are needed to find its answer.
-    return layers.LayerNormalization()(_block(_block(_placed(x))))[:, -1]
+    # The question stands last.
+    return layers.LayerNormalization()(_block(_placed(x)))[:, -1]
 
 
 def _factors(x):
@@ -99,11 +99,11 @@ NETWORKS = {
     "factors": _factors,
     "embedded1": _embedded(24),
     "embedded2": _embedded(32, 16),
-    "gru": layers.GRU(12),
-    "lstm": layers.LSTM(12),
+    "gru": lambda x: layers.GRU(12)(x),
+    "lstm": lambda x: layers.LSTM(12)(x),
     "embedded_gru": lambda x: layers.GRU(16, return_sequences=True)(layers.Embedding(12, 8)(x)),
     "token_gru": lambda x: layers.GRU(12)(layers.Embedding(8, 6)(x)),
-    "rnn": layers.SimpleRNN(16),
+    "rnn": lambda x: layers.SimpleRNN(16)(x),
     "attention": _attention,
     "causal_attention": _causal_attention,
     "asking_attention": _asking_attention,
@@ -139,7 +139,7 @@ LOSSES = {
         apply_class_balancing=True, gamma=3.0, from_logits=True
     ),
     "focal_classes": lambda: keras.losses.CategoricalFocalCrossentropy(from_logits=True),
-    "dice": lambda: keras.losses.Dice(axis=(1, 2, 3)),
+    "dice": keras.losses.Dice,
     "pinball9": lambda: pinball(0.9),
     "pinball1": lambda: pinball(0.1),
     "pinballs": lambda: pinball(0.1, 0.5, 0.9),
@@ -147,7 +147,6 @@ LOSSES = {
     "two_values": lambda: [keras.losses.MeanSquaredError(), keras.losses.MeanAbsoluteError()],
 }
 _LAST = {"poisson": "softplus", "dice": "sigmoid"}
-_CODES = "classes"
 
 # Every rate is Keras' default.
 OPTIMIZERS = {
@@ -173,9 +172,12 @@ def _units(loss, y):
 
 def network(name, loss, x, y):
     """Returns a functional model of this network, with a last layer for each output of `y`."""
-    inputs = jax.tree.map(lambda a: keras.Input(a.shape[1:], dtype=a.dtype), x)
-    joined = layers.Concatenate()(list(inputs.values())) if isinstance(inputs, dict) else inputs
-    features = NETWORKS[name](joined)
+    if isinstance(x, dict):
+        inputs = {k: keras.Input(a.shape[1:], dtype=a.dtype, name=k) for k, a in x.items()}
+        features = NETWORKS[name](layers.Concatenate()(list(inputs.values())))
+    else:
+        inputs = keras.Input(x.shape[1:], dtype=x.dtype)
+        features = NETWORKS[name](inputs)
     if name == "factors":
         return keras.Model(inputs, layers.Dense(1, name="head")(features))
 
@@ -230,6 +232,15 @@ class Variational(keras.Model):
             error = 2.0 * ops.square(x - y)
         divergence = 0.5 * (ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
         return ops.mean(ops.sum(error, -1) + ops.sum(divergence, -1)), others
+
+    def constant_loss(self, x, centre):
+        """Returns the loss of one answer for every row, with a code that says nothing."""
+        if self.pixels:
+            p = ops.clip(centre, 1e-6, 1.0 - 1e-6)
+            error = -x * ops.log(p) - (1.0 - x) * ops.log(1.0 - p)
+        else:
+            error = 2.0 * ops.square(x - centre)
+        return float(ops.mean(ops.sum(error, -1)))
 
     def _record(self, metrics, loss, rows):
         metrics = self.total.stateless_update_state(metrics, loss, sample_weight=rows)

@@ -33,11 +33,11 @@ def _letters(rng, n, length=11):
 
 
 def _lookup(rng, n, keys=6):
-    """Pairs of a key and a value, then a key: which value?"""
+    """Four pairs of a key and a value, each a token, then a key: which value had it?"""
     found = rng.permuted(np.tile(np.arange(keys), (n, 1)), axis=1)[:, :4]
     values, asked = rng.integers(4, size=(n, 4)), rng.integers(4, size=n)
-    x = np.zeros((n, 9), "int32")
-    x[:, 0:8:2], x[:, 1:8:2], x[:, 8] = found, keys + values, found[np.arange(n), asked]
+    x = np.zeros((n, 5), "int32")
+    x[:, :4], x[:, 4] = 4 * found + values, 4 * keys + found[np.arange(n), asked]
     y = values[np.arange(n), asked]
     return x, np.where(rng.random(n) < 0.05, rng.integers(4, size=n), y).astype("int32")
 
@@ -88,11 +88,11 @@ def _clean_teacher(rng, n):
 
 
 def _many_classes(rng, n):
-    return _classes(rng, n, 8, 0.0, 16)
+    return _classes(rng, n, 8, 0.0, 8)
 
 
 def _merged_classes(rng, n):
-    x, y = _classes(rng, n, 8, 0.1, 16)
+    x, y = _classes(rng, n, 8, 0.1, 8)
     return x, y // 2
 
 
@@ -141,10 +141,10 @@ def _squares(name, side):
 
 
 def _reddish(rng, n, side=10):
-    """Squares of a photograph without its colours: which pixels are more red than blue?"""
+    """Squares of a photograph, in grain: which pixels are more red than blue without it?"""
     x = rng.permutation(_squares("china.jpg", side))[:n]
     red = x[..., 0] - x[..., 2] > 0.02
-    x = x.mean(-1, keepdims=True) - 0.5 + 0.1 * rng.normal(size=(len(x), side, side, 1))
+    x = x - 0.5 + 0.2 * rng.normal(size=x.shape)
     return x.astype("float32"), red[..., None].astype("float32")
 
 
