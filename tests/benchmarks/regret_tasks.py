@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import jax
 import keras
 import numpy as np
+from regret_task_constants import constant_loss
 from regret_task_models import LOSSES, OPTIMIZERS, Variational, network
 from regret_task_sequences import DATA
 
 TUNING, ASIDE = "tuning", "kept aside"
 _HELD = 600
 _PRE_TRAINING = 1000
-_RANGES = {"dice": (0.0, 1.0), "poisson": (1e-6, np.inf)}
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ class Task:
 
     def constant_loss(self, part=2):
         """Returns the loss, on one of the parts, of the constant answer best on training rows."""
-        return _constant_loss(self, part)
+        train = self.parts()[0]
+        return constant_loss(self.model(0), self.loss, train, self.parts()[part])
 
 
 @functools.lru_cache(None)
@@ -94,49 +95,6 @@ def _compiled(model, loss, optimizer, part):
         # Builds loss, metrics and optimizer, so that the state has its form before the first step.
         model._symbolic_build(data_batch=head)
     return model
-
-
-@functools.lru_cache(None)
-def _constant_loss(task, part):
-    model, (x, y, weights), other = task.model(0), task.parts()[0], task.parts()[part]
-    if isinstance(model, Variational):
-        return model.constant_loss(other[0], x.mean(0))
-    lowest, highest = _RANGES.get(task.loss, (-np.inf, np.inf))
-    one = jax.tree.map(lambda a: a[:1], x)
-    outputs, structure = jax.tree.flatten(jax.tree.map(jax.numpy.asarray, model(one)))
-
-    def loss(answers, y, weights):
-        full = [
-            jax.numpy.broadcast_to(jax.numpy.clip(a, lowest, highest), (len(t), *o.shape[1:]))
-            for a, t, o in zip(answers, jax.tree.leaves(y), outputs)
-        ]
-        return model._compile_loss(y, jax.tree.unflatten(structure, full), weights)
-
-    # Adam from the targets' medians, in steps of their size that fall to zero.
-    begin = [_centre(t, o.shape[-1]) for t, o in zip(jax.tree.leaves(y), outputs)]
-    sizes = [0.1 * (1.0 + np.abs(a).max()) for a in begin]
-
-    def update(i, state):
-        answers, means, squares = state
-        gradients = jax.grad(loss)(answers, y, weights)
-        means = [0.9 * m + 0.1 * g for m, g in zip(means, gradients)]
-        squares = [0.99 * s + 0.01 * g * g for s, g in zip(squares, gradients)]
-        moves = [
-            size * (1.0 - i / 1000) * m / (jax.numpy.sqrt(s) + 1e-12)
-            for size, m, s in zip(sizes, means, squares)
-        ]
-        return [a - d for a, d in zip(answers, moves)], means, squares
-
-    zeros = [0.0 * a for a in begin]
-    run = jax.jit(lambda state: jax.lax.fori_loop(0, 1000, update, state)[0])
-    return float(loss(run((begin, zeros, zeros)), other[1], other[2]))
-
-
-def _centre(targets, units):
-    """Returns the median of real targets, and zeros as the logits of classes."""
-    codes = targets.dtype.kind == "i"
-    rows = targets.reshape(-1, targets.shape[-1])
-    return np.broadcast_to(np.float32(0.0 if codes else np.median(rows, 0)), (units,))
 
 
 def _continued(task, seed):
