@@ -1,6 +1,7 @@
 """The loss of the best constant answer: what a network has learned nothing from."""
 
 import jax
+import keras
 import numpy as np
 from jax import numpy as jnp
 from regret_task_models import Variational
@@ -22,7 +23,8 @@ def constant_loss(model, name, train, other):
             jnp.broadcast_to(jnp.clip(a, lowest, highest), (len(t), *o.shape[1:]))
             for a, t, o in zip(answers, jax.tree.leaves(y), outputs)
         ]
-        return model._compile_loss(y, jax.tree.unflatten(structure, full), weights)
+        with keras.StatelessScope():  # with several outputs the loss also keeps a mean of each
+            return model._compile_loss(y, jax.tree.unflatten(structure, full), weights)
 
     # Adam from the targets' medians, in steps of their size that fall to zero.
     begin = [_centre(t, o.shape[-1]) for t, o in zip(jax.tree.leaves(y), outputs)]
