@@ -15,9 +15,15 @@ class RateCallback(keras.callbacks.Callback):
     What a callback has a say in is its `contribution`: a base, a factor, or both. `schedule` is a
     pure function of the fit's clock, or None; `follows_metrics` tells that numbers in the
     contribution may change between updates, and that there is a state; `sets_base` that rates are
-    absolute, so that the optimizer's own no longer count; `writes_rate` that the rate is put into
-    the logs; `lower_limit` is the rate below which nothing is cut, or None. `optimizer` is the one
-    to drive, where a training step of your own uses another one than the model's.
+    absolute, so that the optimizer's own no longer count; `records` that it is there for the record
+    of the rate; `lower_limit` is the rate below which nothing is cut, or None. `optimizer` is the
+    one to drive, where a training step of your own uses another one than the model's.
+
+    Whoever drives the rate puts the one applied at an epoch's last update into its logs, as
+    `learning_rate`, of several optimizers as `learning_rate_<name>`; NaN before the first update.
+    A logger that reads `optimizer.learning_rate` itself finds, after a batch or an epoch, the rate
+    that was applied. Only of a number in its variable it finds a cut at once, as on Keras' own:
+    list it before the callback that cuts, or take the logs.
 
     Without `fit`, in a loop of one's own:
 
@@ -43,7 +49,7 @@ class RateCallback(keras.callbacks.Callback):
     schedule = None
     state_file = None
     lower_limit = None
-    sets_base = writes_rate = follows_metrics = restores_initial = False
+    sets_base = records = follows_metrics = restores_initial = False
     # Arguments of earlier versions, each with what to write instead.
     gone: dict[str, str] = {}
 
@@ -94,7 +100,12 @@ class RateCallback(keras.callbacks.Callback):
     @property
     def drives_or_records(self):
         """Tells whether an optimizer is needed for it."""
-        return self.follows_metrics or self.writes_rate or self.schedule is not None
+        return self.follows_metrics or self.records or self.schedule is not None
+
+    @property
+    def logs_rate(self):
+        """Tells whether the applied rate of each epoch is put into its logs."""
+        return self.drives_or_records
 
     def install(self, driven):
         """Puts what is driven beside the rate into an optimizer; returns what is compiled in.
@@ -117,6 +128,8 @@ class RateCallback(keras.callbacks.Callback):
         self.driver.join(self)
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self.driver is None:
+            self._refuse_hook("on_epoch_begin", "on_train_begin")
         self.driver.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -127,15 +140,20 @@ class RateCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.driver is None or not self.driver.driven:
-            name = type(self).__name__
-            raise ValueError(
-                f"{name}.on_epoch_end must be called in a fit whose on_train_begin and "
-                "on_epoch_begin came before. In a loop of your own write callback.attach(model), "
-                "callback.step(value) at the end of each epoch, and callback.detach(). In a fit "
-                f"within a fit, each model needs callback objects of its own. Received: {name} "
-                "outside of a fit"
-            )
+            self._refuse_hook("on_epoch_end", "on_train_begin and on_epoch_begin")
         self.driver.end_epoch(epoch)
+        if self.logs_rate and logs is not None:
+            self.driver.log_rates(logs)
+
+    def _refuse_hook(self, hook, before):
+        name = type(self).__name__
+        raise ValueError(
+            f"{name}.{hook} must be called in a fit whose {before} came before; a subclass that "
+            "defines these calls those of its base. In a loop of your own write "
+            "callback.attach(model), callback.step(value) at the end of each epoch, and "
+            "callback.detach(). In a fit within a fit, each model needs callback objects of its "
+            f"own. Received: {name} outside of a fit"
+        )
 
     def on_train_end(self, logs=None):
         self.driver.finish()

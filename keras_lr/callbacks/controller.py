@@ -37,8 +37,9 @@ class StatefulCallback(RateCallback):
     """
 
     follows_metrics = True
-    # Fields that states of earlier versions have.
+    # Fields that states of earlier versions have, and those that they do not have.
     gone_fields: tuple[str, ...] = ()
+    new_fields: tuple[str, ...] = ()
     _given_state = None
 
     def remember(self, state_path):
@@ -83,7 +84,9 @@ class StatefulCallback(RateCallback):
         """Takes the state of an entry; raises ValueError if it is not one of this callback."""
         found, fields = entry.get("state"), self.start()._fields
         if isinstance(found, dict):
-            found = {name: value for name, value in found.items() if name not in self.gone_fields}
+            first = {name: getattr(self.start(), name) for name in self.new_fields}
+            kept = {name: value for name, value in found.items() if name not in self.gone_fields}
+            found = {**first, **kept}
         if not isinstance(found, dict) or set(found) != set(fields):
             required = f"a state of {self.owner}, with the fields {', '.join(fields)}"
             checks.refuse("state", required, found)
@@ -134,8 +137,8 @@ class Controller(StatefulCallback):
         """Returns the state after the value of an epoch, which may be too early to look at."""
         return state if epoch < self.start_from_epoch else self.update(state, value, rate)
 
-    def stops(self, value):
-        """Tells whether the training ends with this value."""
+    def stops(self, state, value):
+        """Tells whether the training ends with this value, which has led to this state."""
         return False
 
     def act(self, before, after, value):
@@ -232,7 +235,7 @@ class ProgressController(Controller):
         super().__init__(monitor, verbose, on_train_end, state_path, optimizer)
         self.mode = checks.Choice(("auto", "min", "max"))("mode", mode)
         self.lower_is_better = mode != "max"
-        self._direction_is_open = False
+        self._direction_is_open = mode == "auto"
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -298,8 +301,8 @@ class BestController(ProgressController):
 
     def improves(self, value, best):
         """Tells whether a value beats the best by more than the margin."""
-        size = abs(best) if self.threshold_mode == "rel" else 1.0
-        return self.is_better(value, best, self.min_delta * size)
+        size = abs(best or 0.0) if self.threshold_mode == "rel" else 1.0
+        return self.is_better(value, best, abs(self.min_delta) * size)
 
 
 def lowered(multiplier, position, lowest):

@@ -25,6 +25,8 @@ class HyperparameterSchedule(StepCallback):
     hyperparameter: str | None = None
     limits = checks.REAL
     method: str | None = None
+    # It drives something else than the rate.
+    logs_rate = False
 
     def __init__(self, schedule, *, steps_per_epoch=None, optimizer=None):
         super().__init__(steps_per_epoch, optimizer)

@@ -21,7 +21,7 @@ class LearningRateRecorder(RateCallback):
 
     `tensorboard`, a folder, gets an event file in which these names are scalars over the number of
     the update, written once per epoch (needs the extra `tensorboard`). Give a folder of its own:
-    Keras' `TensorBoard` has `epoch_learning_rate`, the next update's rate.
+    Keras' `TensorBoard` has one rate per epoch, `epoch_learning_rate`.
 
     `updates`, `learning_rates` (a dict by optimizer name), `epoch_logs` and `events` hold the
     record of the last fit; `to_dict`, `to_csv` and `plot` give it away. Updates that are taken
@@ -42,7 +42,7 @@ class LearningRateRecorder(RateCallback):
     [0.75, 0.25]
     """
 
-    writes_rate = True
+    records = True
 
     def __init__(self, tensorboard=None, *, optimizer=None):
         super().__init__(optimizer)
@@ -124,10 +124,9 @@ class LearningRateRecorder(RateCallback):
         self._last = {"update": self._begin}
 
     def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
         super().on_epoch_end(epoch, logs)
         self.record_updates(without_last=self.driver.batches_without_data)
-        logs = {} if logs is None else logs
-        logs |= {name: rate for name, rate in self._last.items() if name != "update"}
         self.epoch_logs.append({"epoch": epoch, **self._last, **logs})
         self.epoch_ends.append(self._length)
 
@@ -139,7 +138,7 @@ class LearningRateRecorder(RateCallback):
             applied, name = driven.applied(updates), together.log_name(driven)
             self._rates.setdefault(driven.name, []).append(applied)
             if len(updates):
-                self._last |= {"update": int(updates[-1]), name: float(applied[-1])}
+                self._last = {"update": int(updates[-1])}
             if self._writer is not None:
                 for update, value in zip(updates, applied):
                     self._writer.add_scalar(name, float(value), step=int(update))

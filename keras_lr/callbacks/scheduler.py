@@ -48,7 +48,7 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     [0.25, 0.125, 0.0625]
     """
 
-    sets_base = writes_rate = True
+    sets_base = records = True
 
     def __init__(
         self,
@@ -117,8 +117,6 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
-        if logs is not None:
-            logs |= self.driver.driven.in_logs()
         self.driver.decided(self, epoch + 1)
 
     def _base_rate(self):

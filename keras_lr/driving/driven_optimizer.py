@@ -12,9 +12,12 @@ What follows metrics changes seldom, between epochs, as `scale · base + level`:
   `scale · schedule` at the same time: what is saved then continues at the rate that was applied.
 """
 
+import math
+
 import numpy as np
 
 from keras_lr.driving.applied_rates import AppliedRates, Formula
+from keras_lr.driving.rate_as_read import RateAsRead
 from keras_lr.driving.rate_in_step import RateInStep
 from keras_lr.keras_private.optimizers import (
     RATE_METHOD,
@@ -37,11 +40,12 @@ class DrivenOptimizer:
     """An optimizer whose rate is `(scale · base(t) + level) × factors(t)` during one fit.
 
     `base` is a schedule in the place of the optimizer's own rate, or None; `factors` are schedules.
-    Their t is `first_update` at the first update of the fit. `steps` has the optimizer's dial.
+    Their t is `first_update` at the first update of the fit. `steps` has the optimizer's dial,
+    `counter` the batches of the epoch; None in a loop by hand.
     """
 
-    def __init__(self, optimizer, steps, first_update=0, number=None):
-        self.optimizer = optimizer
+    def __init__(self, optimizer, steps, first_update=0, number=None, counter=None):
+        self.optimizer, self._counter = optimizer, counter
         # Updates are numbered on where another optimizer has left off.
         self._shift = 0 if number is None else number - updates_made(optimizer)
         self.name = optimizer.name
@@ -84,6 +88,7 @@ class DrivenOptimizer:
     def begin_epoch(self):
         """Starts the note of what stands in the optimizer during an epoch."""
         self._since_epoch_began = [(self._scale, self._level)]
+        self._counted_before = self.batches_counted()
 
     def rewind(self):
         """Notes that the counter was set back."""
@@ -109,9 +114,13 @@ class DrivenOptimizer:
         """Has the optimizer ask `rate_in_step` for its rate; None leaves it to itself."""
         self._overrides.take_off()
         self._rate = rate
-        if rate is not None:
-            self._overrides.put(self.optimizer, RATE_METHOD, rate)
-            self._turn_dial()
+        if rate is None:
+            return
+        if self._counter is not None:
+            rate = RateAsRead(self.optimizer, rate, self.as_read)
+            self._overrides.put(self.optimizer, "apply", rate.apply)
+        self._overrides.put(self.optimizer, RATE_METHOD, rate)
+        self._turn_dial()
 
     def remove(self):
         """Takes out what was put in."""
@@ -221,9 +230,15 @@ class DrivenOptimizer:
         """Returns the rates applied at an array of updates, as float64."""
         return self._applied.at(updates)
 
-    def last_applied(self):
-        """Returns the rate of the last update that was made."""
-        return self._applied.next(max(self.updates_done() - 1, 0))
+    def last_applied(self, without_last=0):
+        """Returns the rate of the last update in this fit; NaN if none was made."""
+        last = self.updates_done(without_last) - 1
+        return self._applied.next(last) if last >= self._begin else math.nan
+
+    def as_read(self):
+        """Returns what somebody reads in a fit: after a batch the rate that it was made with."""
+        is_after = self._counter.is_after_batch(self.batches_counted() - self._counted_before)
+        return self.last_applied() if is_after and self.updates_made() else self.at_next_update()
 
     def at_next_update(self):
         """Returns the rate that the next update would be made with."""

@@ -18,10 +18,11 @@ class DrivenSet:
     """The optimizers of a model, and those that callbacks name, each with its callbacks.
 
     `callbacks` is the list of the driver, which grows while they join; `epochs` and `batches`, per
-    epoch, are None where nobody knows.
+    epoch, are None where nobody knows; `counter` counts the batches of an epoch.
     """
 
-    def __init__(self, callbacks, epochs, batches):
+    def __init__(self, callbacks, epochs, batches, counter):
+        self._counter = counter
         self._callbacks, self._epochs, self._batches = callbacks, epochs, batches
         self._driven, self._own, self._targets, self._beside = [], None, {}, []
         self._watch = self._steps = self._compiled = None
@@ -57,16 +58,17 @@ class DrivenSet:
 
     # Taken over and left
 
-    def take_over(self, model, found, clocks, numbers=None):
+    def take_over(self, model, found, clocks, numbers=None, by_hand=False):
         """Drives what `find` has found.
 
         `clocks` are the t of their next updates, `numbers` what these are counted as.
         """
+        counter = None if by_hand else self._counter
         self._own, self._targets = model.optimizer, found
         self._steps, self._compiled = DrivenSteps.begin(model), None
         rows = zip(found, clocks, numbers or [None] * len(clocks), strict=True)
         self._driven = [
-            DrivenOptimizer(optimizer, self._steps, clock, number)
+            DrivenOptimizer(optimizer, self._steps, clock, number, counter)
             for optimizer, clock, number in rows
         ]
         self._beside = [c.install(d) for d in self._driven for c in self.callbacks_of(d)]
@@ -184,9 +186,13 @@ class DrivenSet:
         """Returns the name of one optimizer's rate in the logs."""
         return "learning_rate" if len(self) == 1 else f"learning_rate_{driven.name}"
 
-    def in_logs(self):
-        """Returns the rate of each optimizer's last update, by its name in the logs."""
-        return {self.log_name(driven): driven.last_applied() for driven in self._driven}
+    def in_logs(self, without_last=0):
+        """Returns the rate of each optimizer's last update, by its name in the logs.
+
+        The last few batches are not counted. NaN where none was made in this fit: nobody applied
+        a rate.
+        """
+        return {self.log_name(d): d.last_applied(without_last) for d in self._driven}
 
 
 def _named_by(callback, own):

@@ -42,8 +42,9 @@ class Driver:
         self._batches_per_epoch, self._last_clocks = batches, []
         self._undone_epoch, self._ended_epoch, self._is_first_epoch = None, None, True
         self._may_check_length, self._is_in_fit = True, False
+        self._in_logs = {}
         epochs = (params or {}).get("epochs") or None
-        self.driven = DrivenSet(self.callbacks, epochs, batches)
+        self.driven = DrivenSet(self.callbacks, epochs, batches, self.batches)
         self.run = self.driven.run_of(leaves(optimizer or model.optimizer)[0])
 
     def put_on(self, owner):
@@ -101,7 +102,7 @@ class Driver:
         optimizers = self.driven.find(model)
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
-        self.driven.take_over(model, optimizers, clocks)
+        self.driven.take_over(model, optimizers, clocks, by_hand=self.by_hand)
         self.saved.begin(self.driven, epoch, restored)
         self._preflight.check(self.callbacks, self.run, self.driven, epoch)
         for optimizer in optimizers:
@@ -135,9 +136,20 @@ class Driver:
 
     def end_epoch(self, epoch):
         """Puts the clock right after an epoch of `fit`; does it once, whoever asks first."""
-        if self.by_hand or self._ended_epoch == epoch:
-            return
-        model, self._ended_epoch = self._model(), epoch
+        if self.by_hand:
+            self._in_logs = self.driven.in_logs()
+        elif self._ended_epoch != epoch:
+            self._ended_epoch = epoch
+            self._end_epoch_of_fit(epoch)
+            # Before anybody decides: later the clock may have been set back.
+            self._in_logs = self.driven.in_logs(self.batches_without_data)
+
+    def log_rates(self, logs):
+        """Puts the applied rates of the epoch that has ended into its logs."""
+        logs.update(self._in_logs)
+
+    def _end_epoch_of_fit(self, epoch):
+        model = self._model()
         is_fit = FitCall.of(model) is not None
         self.batches_without_data = int(is_fit and self.batches.counts_a_batch_too_many(model))
         if self.batches_without_data and self._drives_something():
@@ -147,6 +159,7 @@ class Driver:
             self._is_first_epoch = False
             if any(callback.drives_or_records for callback in self.callbacks):
                 self.driven.check(model, self._drives_something())
+        self.batches.end_epoch()
         self._check_length(epoch)
 
     def _drives_something(self):
