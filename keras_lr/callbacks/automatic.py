@@ -9,7 +9,7 @@ from keras_lr.callbacks.plateau import ReduceLROnPlateau
 from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell
-from keras_lr.finder.search import SHORTEST_SWEEP, search
+from keras_lr.finder.search import HELD_BACK, SHORTEST_SWEEP, search
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.trial_fit import held_back
@@ -22,7 +22,6 @@ from keras_lr.trials.progress import progress_of_all
 # The reaction. On the tasks for tuning of tests/benchmarks/range_test_regret.py a tenth did better
 # than a third, and half to twice this patience as well.
 _CUT, _PATIENCE = 0.1, 0.05
-_HELD_BACK = 0.1
 
 
 class AutoState(NamedTuple):
@@ -236,4 +235,4 @@ class AutoLearningRate(ReduceLROnPlateau):
             place = "AutoLearningRate(validation_data=…)"
             data.readable_again("`validation_data` of fit", evaluation["x"], place)
             return training, evaluation
-        return held_back(training, _HELD_BACK)
+        return held_back(training, HELD_BACK)

@@ -16,7 +16,9 @@ _LOWER, _TIMES = 1e-4, 2
 # Within a budget: the updates of a sweep at most, and those without which it says nothing.
 LONGEST_SWEEP, SHORTEST_SWEEP = 100, 50
 # Runs of fewer updates judge the start, and those of more say little that they do not.
-_SHORTEST_RUN, _LONGEST_RUN, _RUNS = 50, 400, 4
+_SHORTEST_RUN, _LONGEST_RUN, _RUNS = 25, 400, 4
+# The part of arrays that judges short runs where there are no validation data.
+HELD_BACK = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +57,7 @@ def swept(trials, sweep, repeats=1, seed=0, show=None):
     """
     for attempt in range(_TIMES + 1):
         curves = [sweep.curve(trials, seed + repeat, show) for repeat in range(repeats)]
-        result = RangeTest.of(mean_curve(curves), curves)
+        result = RangeTest.of(mean_curve(curves), curves, sweep.num_steps)
         if result.status != "diverged at once" or attempt == _TIMES:
             return result
         sweep = sweep.lower()
@@ -78,7 +80,7 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None):
         return result
     length = min(left // runs, _LONGEST_RUN)
     short = Runs(trials, shape_of(length), length, seed + 1, evaluation, show)
-    return verified(result, short.score, runs, short.initial)
+    return verified(result, short, runs)
 
 
 def _fallback(result, optimizer):

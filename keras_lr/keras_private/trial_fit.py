@@ -33,9 +33,9 @@ def begin_trials(overrides, model):
 
 
 def held_back(training, share):
-    """Returns arguments of `fit` for all but the last part of their arrays, and of `evaluate` on it.
+    """Returns arguments of `fit` without the last part of their arrays, and of `evaluate` on it.
 
-    Where there are no arrays, or too few rows, all is trained on and there is nothing to judge by.
+    Where there are no arrays, or too few rows, the first are as they were, and the second None.
     """
     parts = tuple(training[name] for name in ("x", "y", "sample_weight"))
     try:

@@ -45,8 +45,8 @@ class Trials:
         self._data, self._most = data, most_updates
         self._measure = {"after": after, "validation_batch": validation_batch}
         self._overrides, self._table = Overrides(), None
-        # Made in all runs together.
-        self.updates = 0
+        # Made in all runs together, and those in one pass over the data, None if nobody knows.
+        self.updates, self.updates_per_epoch = 0, None
 
     def __enter__(self):
         model = self.model
@@ -79,6 +79,7 @@ class Trials:
             # Running out of data is what reading it again and again is for.
             warnings.filterwarnings("ignore", message="Your input ran out of data")
             self.model.fit(**self._data, epochs=_WITHOUT_END, verbose=0, callbacks=[watch])
+        self.updates_per_epoch = watch.updates_per_epoch
         updates, losses = watch.points()
         self.updates += len(updates)
         return updates, losses

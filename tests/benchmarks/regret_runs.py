@@ -1,6 +1,5 @@
 """Training runs of a task as one compiled loop: started, continued, copied and scored at will."""
 
-
 import jax
 import keras
 import numpy as np
@@ -112,5 +111,3 @@ def _array(value):
 
 def linear_to_zero(peak, steps):
     return peak * (1.0 - np.arange(steps) / steps)
-
-
