@@ -173,8 +173,8 @@ class AutoLearningRate(ReduceLROnPlateau):
             if epoch > 0:
                 raise ValueError(
                     "AutoLearningRate must know the choice of the run that goes on here. Give it "
-                    "state_path=… from the beginning, or list TrainingBackup beside it, which keeps "
-                    f"it. Received: a fit that begins at epoch {epoch}, and neither of the two"
+                    "state_path=… from the beginning, or list TrainingBackup beside it, which "
+                    f"keeps it. Received: a fit that begins at epoch {epoch}, and neither of them"
                 )
             self._choose()
         self.schedule = self.build(self.driver.run)

@@ -103,6 +103,7 @@ class ReduceLROnPlateau(BestController):
         on_train_end="keep",
         state_path=None,
         optimizer=None,
+        across_fits=False,
     ):
         count = checks.Number(minimum=0, integer=True)
         self.factor = checks.Number(above=0, below=1)("factor", factor)
@@ -125,9 +126,9 @@ class ReduceLROnPlateau(BestController):
         if stop_at_min_lr and self.min_lr == 0:
             checks.refuse("min_lr", "above 0 with stop_at_min_lr: nothing is cut to 0", min_lr)
         self._refuse_what_is_never_called()
-        self._at_best = self._monitor_op = None
+        self._at_best = self._best_of = self._monitor_op = None
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
-        told["optimizer"] = optimizer
+        told |= {"optimizer": optimizer, "across_fits": across_fits}
         super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
 
     def start(self):
@@ -186,14 +187,18 @@ class ReduceLROnPlateau(BestController):
         super().on_train_begin(logs)
         if self.restore_best == "all":
             refuse_unbuilt_optimizers(self.model)
-        self._reset()
+        if self._left_off is None:
+            self._reset()
+        elif self._best_of is not self.model:
+            self._at_best = None
 
     def get_arrays(self):
         return [] if self._at_best is None else self._at_best.arrays()
 
     def restore(self, entry):
         super().restore(entry)
-        if self.restore_best and self.state.best is not None:
+        is_kept = self._left_off is not None and self._at_best is not None
+        if self.restore_best and self.state.best is not None and not is_kept:
             if not entry.get("arrays"):
                 checks.refuse("state", _NO_WEIGHTS, entry["state"])
             whole = self.restore_best == "all"
@@ -208,13 +213,14 @@ class ReduceLROnPlateau(BestController):
         if not self.restore_best:
             return
         if after.best != before.best:
+            self._best_of = self.model
             self._at_best = Snapshot(self.model, with_optimizer=self.restore_best == "all")
         elif self._at_best is not None and (stops or after.factor != before.factor):
             self.driver.rewind(self._at_best.restore)
 
     def __getstate__(self):
         # It holds the model's variables; a `TrainingBackup` may still ask for it after the fit.
-        return {**super().__getstate__(), "_at_best": None}
+        return {**super().__getstate__(), "_at_best": None, "_best_of": None}
 
     # As in Keras, for those who read it or derive from it.
 

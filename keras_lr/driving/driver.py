@@ -42,6 +42,8 @@ class Driver:
         self._batches_per_epoch, self._last_clocks = batches, []
         self._undone_epoch, self._ended_epoch, self._is_first_epoch = None, None, True
         self._may_check_length, self._is_in_fit = True, False
+        # Of the run that this fit goes on with: those of the fits before it, and of this one, too.
+        self.epochs_before = self._epochs_done = 0
         self._in_logs = {}
         epochs = (params or {}).get("epochs") or None
         self.driven = DrivenSet(self.callbacks, epochs, batches, self.batches)
@@ -94,13 +96,20 @@ class Driver:
         for driven in self.driven:
             driven.begin_epoch()
         if not self.started:
-            self.started = True
             self._start(epoch)
+            self.started = True
 
     def _start(self, epoch):
         model = self._model()
         optimizers = self.driven.find(model)
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
+        self._epochs_done = epoch
+        left_off = self._left_off()
+        if left_off is not None:
+            self.epochs_before = left_off["epoch"] - epoch
+            # Another number of optimizers goes on with the clock of the first.
+            then = left_off["clocks"]
+            clocks = then if len(then) == len(optimizers) else then[:1] * len(optimizers)
         for callback in self.callbacks:
             callback.prepare(epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
@@ -113,6 +122,23 @@ class Driver:
         if self._is_in_fit:
             # An interrupted fit has not called `finish`: who trains next does.
             training_step.call_after_fit(self._overrides, model, self.finish)
+
+    def _left_off(self):
+        """Returns where the fits before this one have left off, if it goes on from there."""
+        known = {c: c.left_off for c in self.callbacks if c.across_fits and c.left_off}
+        for callback, left_off in known.items():
+            first, other = next(iter(known.items()))
+            if left_off != other:
+                raise ValueError(
+                    "Callbacks with across_fits=True in a fit must have been in the same fits. "
+                    f"Received: {first.owner} after {_shown(other)}, {callback.owner} after "
+                    f"{_shown(left_off)}"
+                )
+        return next(iter(known.values()), None)
+
+    def position(self):
+        """Returns how many epochs of the run are done, and the clocks, ready for JSON."""
+        return {"epoch": self._epochs_done + self.epochs_before, "clocks": self.clocks()}
 
     def _first_update(self, epoch, optimizer):
         needed = any(callback.schedule is not None for callback in self.callbacks)
@@ -138,6 +164,7 @@ class Driver:
 
     def end_epoch(self, epoch):
         """Puts the clock right after an epoch of `fit`; does it once, whoever asks first."""
+        self._epochs_done = epoch + 1
         if self.by_hand:
             self._in_logs = self.driven.in_logs()
         elif self._ended_epoch != epoch:
@@ -260,3 +287,7 @@ class Driver:
     def is_undone(self, epoch):
         """Tells whether the end of this epoch is not to be decided on."""
         return epoch == self._undone_epoch
+
+
+def _shown(left_off):
+    return f"{left_off['epoch']} epochs and {left_off['clocks'][0]} updates"
