@@ -236,9 +236,8 @@ class ReduceLROnPlateau(BestController):
 
     def _reset(self):
         """Forgets best, wait and cooldown, not the cuts; called when a fit begins."""
-        first = self.start()
-        kept = {name: getattr(self.state, name) for name in ("factor", "rate", "cuts")}
-        self.state = first._replace(**kept)
+        first, names = self.start(), ("best", "wait", "cooldown_counter", "mean", "averaged")
+        self.state = self.state._replace(**{name: getattr(first, name) for name in names})
         self._at_best = None
 
     def in_cooldown(self):

@@ -114,6 +114,8 @@ class Driver:
             # Another number of optimizers goes on with the clock of the first.
             then = left_off["clocks"]
             clocks = then if len(then) == len(optimizers) else then[:1] * len(optimizers)
+        for callback in self.callbacks:
+            callback.prepare(epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
         self.driven.take_over(model, optimizers, clocks, by_hand=self.by_hand)
         self.saved.begin(self.driven, epoch, restored)
