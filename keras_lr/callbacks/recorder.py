@@ -136,13 +136,17 @@ class LearningRateRecorder(RateCallback):
         updates = np.arange(self._begin, together[0].updates_done(without_last))
         for driven in together:
             applied, name = driven.applied(updates), together.log_name(driven)
-            self._rates.setdefault(driven.name, []).append(applied)
+            # Optimizers that come, or go, in mid-run have no rate before, or from there on.
+            before = [np.full(self._length, np.nan)] if self._length else []
+            self._rates.setdefault(driven.name, before).append(applied)
             if len(updates):
                 self._last = {"update": int(updates[-1])}
             if self._writer is not None:
                 for update, value in zip(updates, applied):
                     self._writer.add_scalar(name, float(value), step=int(update))
                 self._writer.flush()
+        for name in self._rates.keys() - {driven.name for driven in together}:
+            self._rates[name].append(np.full(len(updates), np.nan))
         end = self._length + len(updates)
         self._event_positions += [min(position, end) for position in self._later_positions()]
         self._updates.append(updates)

@@ -194,6 +194,10 @@ class DrivenSet:
         """
         return {self.log_name(d): d.last_applied(without_last) for d in self._driven}
 
+    def whole_in_logs(self, without_last=0):
+        """Returns the highest of the last applied rates, at multiplier 1."""
+        return max(d.last_applied(without_last) / d.multiplier for d in self._driven)
+
 
 def _named_by(callback, own):
     """Returns the optimizer that a callback names; None for the model's own."""

@@ -44,7 +44,7 @@ class Driver:
         self._may_check_length, self._is_in_fit = True, False
         # Of the run that this fit goes on with: those of the fits before it, and of this one, too.
         self.epochs_before = self._epochs_done = 0
-        self._in_logs = {}
+        self._in_logs, self._begun_epoch = None, None
         epochs = (params or {}).get("epochs") or None
         self.driven = DrivenSet(self.callbacks, epochs, batches, self.batches)
         self.run = self.driven.run_of(leaves(optimizer or model.optimizer)[0])
@@ -91,6 +91,10 @@ class Driver:
 
     def begin_epoch(self, epoch):
         """Takes the optimizer over, at the first epoch of the fit; savers have restored by then."""
+        if self._begun_epoch != epoch:
+            self._begun_epoch = epoch
+            for callback in self.callbacks:
+                callback.prepare(epoch)
         self._is_at_first_batch = True
         self.batches.begin_epoch()
         for driven in self.driven:
@@ -171,7 +175,12 @@ class Driver:
             self._ended_epoch = epoch
             self._end_epoch_of_fit(epoch)
             # Before anybody decides: later the clock may have been set back.
-            self._in_logs = self.driven.in_logs(self.batches_without_data)
+            found = self.driven.in_logs(self.batches_without_data)
+            if self._in_logs is not None and found.keys() != self._in_logs.keys():
+                # A History has a value of each name in each epoch, those of the first.
+                whole = self.driven.whole_in_logs(self.batches_without_data)
+                found = {name: found.get(name, whole) for name in self._in_logs}
+            self._in_logs = found
 
     def log_rates(self, logs):
         """Puts the applied rates of the epoch that has ended into its logs."""
