@@ -211,7 +211,7 @@ class AutoLearningRate(ProgressController):
         if self._reacts:
             refuse_unbuilt_optimizers(self.model)
 
-    def prepare(self, epoch):
+    def before_first_update(self, epoch):
         """Chooses, unless this run has gone on with the choice of another."""
         if self.peak is None:
             if epoch > 0:
