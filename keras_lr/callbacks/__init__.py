@@ -1,5 +1,6 @@
 """Callbacks that drive the learning rate together: one base, any number of factors."""
 
+from keras_lr.callbacks.automatic import AutoLearningRate
 from keras_lr.callbacks.backup import TrainingBackup
 from keras_lr.callbacks.base import RateCallback, StepCallback
 from keras_lr.callbacks.controller import Controller, ControllerState, ProgressController
@@ -17,6 +18,7 @@ from keras_lr.callbacks.validation_decay import ValidationDecay
 from keras_lr.driving.events import Event
 
 __all__ = [
+    "AutoLearningRate",
     "BoldDriver",
     "Controller",
     "ControllerState",

@@ -1,17 +1,19 @@
 """`AutoLearningRate`: chooses the rate before the first update, and reacts during the run."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.plateau import ReduceLROnPlateau
+from keras_lr.callbacks.controller import ProgressController
 from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell
 from keras_lr.finder.search import HELD_BACK, SHORTEST_SWEEP, search
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.fit_call import FitCall
+from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers
 from keras_lr.keras_private.trial_fit import held_back
 from keras_lr.schedules import LinearToZero, Stretch
 from keras_lr.schedules.coerce import as_schedule
@@ -19,59 +21,62 @@ from keras_lr.schedules.fields import resolved
 from keras_lr.trials import Trials, data
 from keras_lr.trials.progress import progress_of_all
 
-# The reaction. On the tasks for tuning of tests/benchmarks/range_test_regret.py a tenth did better
-# than a third, and half to twice this patience as well.
+# The reaction: cut to a tenth after a twentieth of the epochs. On the tasks for tuning of
+# tests/benchmarks/regret_tasks.py a third and a tenth do about as well.
 _CUT, _PATIENCE = 0.1, 0.05
 
 
 class AutoState(NamedTuple):
-    """What a plateau's rule remembers, and the peak that was chosen."""
+    """The peak that was chosen, the best value, and the cuts since that were of no use."""
 
     factor: float = 1.0
     rate: float | None = None
-    best: float | None = None
-    wait: int = 0
-    cooldown_counter: int = 0
-    mean: float = 0.0
-    averaged: int = 0
-    cuts: int = 0
     peak: float | None = None
+    best: float | None = None
+    best_epoch: int = 0
+    wait: int = 0
+    fruitless: int = 0
+    reacts: bool = True
 
 
-class AutoLearningRate(ReduceLROnPlateau):
+class AutoLearningRate(ProgressController):
     """Chooses the learning rate before the first update and reacts during the run: no number.
 
     **Before**: at the first `on_epoch_begin` it spends `budget` extra updates on this fit's own
     data, batch size and weights, of which nothing stays: a sweep (`range_test`) and, where the
-    budget affords them, up to four short runs of the schedule, judged on this fit's validation
-    data, else on the last tenth of its arrays, held back from the search. The rate that did best is
-    the peak of `schedule`, by default `LinearToZero(peak, "100%")`, which is the base of this fit.
+    budget affords them, two to four short runs of the schedule, judged on this fit's validation
+    data, else on the last tenth of its arrays, held back from the search. What did best, corrected
+    for the length of this fit, is the peak of `schedule`, by default `LinearToZero(peak, "100%")`,
+    which is the base of this fit.
 
     **During the run**, where there are validation data: once `monitor` has not improved for a
     twentieth of the epochs (one at least), or is no number, it goes back to the best state (all
     that training changes; schedules go back in time with it) and on at a tenth of the rate. Small
-    data are used up at a moment that no fixed schedule can know. `react=False` leaves that out.
+    data are used up at a moment that no fixed schedule can know. Where a cut has brought nothing
+    it was not the rate: the training goes back once more, and on at the rate before the cut, until
+    the end. It ends with the best state. `react=False` leaves all that out.
 
     Args:
         schedule: only its shape counts, scaled so that its highest rate is the choice; durations in
             epochs and percent are those of this fit.
-        budget: extra updates as a share of those planned, in [0, 1], but never less than 50. A
-            sweep alone is made of fewer than 200, four runs of 400 and more.
-        react: whether to go back and on lower.
-        monitor, mode: as in `ReduceLROnPlateau`; the short runs are always judged by the loss.
+        budget: extra updates as a share of those planned, in [0, 1], but never less than 50. From
+            100 on there are short runs, from 500 on four of 100.
+        react: whether to go back.
+        monitor, mode: what is followed; the short runs are always judged by the loss.
         data, validation_data: what to search with, where the fit's own can be read only once:
-            anything `fit` takes as `x`, or a function that makes a new generator; and what
-            `validation_data` takes.
-        steps_per_epoch: where `fit` does not know it; see `FitSchedule`.
+            anything `fit` takes as `x`, or a function that makes a new generator; and anything it
+            takes as `validation_data`.
+        steps_per_epoch: where `fit` does not know it, as in `FitSchedule`.
+        epochs, total_steps, across_fits: as in `FitSchedule`; the choice of the first fit is kept.
         seed: what the search shuffles with.
         verbose: 0 for silence.
         state_path: a file that keeps the choice for a run that goes on later; `TrainingBackup`
-            keeps it too, with the best state. A fit that begins at a later epoch needs either.
+            keeps it too, and the best state. A fit that begins at a later epoch needs either.
 
-    `found` is the `RangeTest` of the search, with its runs in `evidence`, or None where the choice
+    `found` is the `RangeTest` of the search, with its runs in `evidence`, and None where the choice
     was kept. For arrays, and data without an order of its own, the fit is the same to the bit as
     one with the same rate given by hand. The search costs its share of the updates, one compilation
-    and the memory of a second copy of model and optimizer; the reaction one copy per new best.
+    and the memory of a second copy of model and optimizer; the reaction a copy per new best.
 
     >>> import keras, numpy as np
     >>> from keras_lr.callbacks import AutoLearningRate
@@ -82,10 +87,15 @@ class AutoLearningRate(ReduceLROnPlateau):
     >>> history = model.fit(x, 3.0 * x + 1.0, epochs=100, verbose=0, callbacks=[auto])
     >>> 0.01 < auto.peak < 1.0, history.history["loss"][-1] < 0.01
     (True, True)
+
+    Raises `ValueError` in `on_train_begin` where the length of the run is not known, and before the
+    first update where the data cannot be read again. Source: tests/benchmarks, whose figures are in
+    the README.
     """
 
     sets_base = True
     found = None
+    _at_best = None
 
     def __init__(
         self,
@@ -98,6 +108,9 @@ class AutoLearningRate(ReduceLROnPlateau):
         data=None,
         validation_data=None,
         steps_per_epoch=None,
+        epochs=None,
+        total_steps=None,
+        across_fits=False,
         seed=0,
         verbose=1,
         state_path=None,
@@ -107,17 +120,43 @@ class AutoLearningRate(ReduceLROnPlateau):
         self.react = checks.flag("react", react)
         self.seed = checks.Number(minimum=0, integer=True)("seed", seed)
         self.given_steps_per_epoch = run_length.steps_per_epoch("steps_per_epoch", steps_per_epoch)
+        self.horizon = run_length.Horizon.checked(epochs, total_steps, across_fits)
+        self._is_recommended = schedule is None
         self.planned = LinearToZero(1.0, "100%")
         if schedule is not None:
             self.planned = as_schedule("schedule", schedule)
-        self._is_recommended = schedule is None
         self._data, self._validation_data = data, validation_data
-        options = {"verbose": verbose, "optimizer": optimizer, "on_nan": "reduce"}
-        super().__init__(monitor, _CUT, 1, mode=mode, min_delta=0.0, restore_best="all", **options)
-        self.remember(state_path)
+        told = {"state_path": state_path, "optimizer": optimizer, "across_fits": across_fits}
+        super().__init__(monitor, mode, verbose, **told)
+
+    # The rule
 
     def start(self):
         return AutoState()
+
+    def update(self, state, value, rate):
+        if self.is_better(value, state.best):
+            return state._replace(best=value, wait=0, fruitless=0)
+        state = state._replace(wait=state.wait + 1)
+        if not math.isfinite(value):
+            return state._replace(factor=state.factor * _CUT, wait=0)
+        if not state.reacts or state.wait < self.patience:
+            return state
+        if state.fruitless == 0:
+            return state._replace(factor=state.factor * _CUT, wait=0, fruitless=1)
+        return state._replace(factor=state.factor / _CUT, wait=0, reacts=False)
+
+    def decide(self, epoch, state, value, rate):
+        after = super().decide(epoch, state, value, rate)
+        return after if after.best == state.best else after._replace(best_epoch=epoch)
+
+    def explain(self, before, after, value):
+        if not math.isfinite(value):
+            return f"{self.monitor} = {value}, back to the best state"
+        if not after.reacts:
+            return f"{self.monitor} no better at the lower rate, back to the best state"
+        waited = before.wait + 1
+        return f"{self.monitor} no better than {before.best:.4g} for {waited} epochs, back there"
 
     @property
     def peak(self):
@@ -137,6 +176,7 @@ class AutoLearningRate(ReduceLROnPlateau):
 
     def build(self, run):
         """Returns the schedule, at the peak that was chosen, for a run of this length."""
+        run = self.horizon.of(run)
         if self._is_recommended:
             return resolved(LinearToZero(self.peak, "100%"), run)
         return resolved(self.planned, run) * (self.peak / self._highest)
@@ -145,29 +185,33 @@ class AutoLearningRate(ReduceLROnPlateau):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        run, epochs = self.driver.run, self.params.get("epochs") or 1
-        if run.total_steps is None:
-            raise ValueError(
-                "AutoLearningRate must know how long the run is, and `fit` does not know the "
-                "number of batches per epoch of this data. Give it steps_per_epoch=…: the number, "
-                "or 'count' to have the data read once before training."
-            )
-        self.patience = max(1, round(_PATIENCE * epochs))
-        self.schedule, self.found = None, None
-        self._shape = resolved(self.planned, run)
-        self._highest = float(np.max(self._shape.rates(int(run.total_steps))))
-        if self._highest <= 0:
-            checks.refuse("schedule", "a schedule with rates above 0", self.planned)
-        call = FitCall.of(self.model)
+        call, self.schedule, self.found, self._at_best = FitCall.of(self.model), None, None, None
         if call is None:
             raise ValueError(
                 "AutoLearningRate searches with the data of a running `fit`, and cannot be "
                 "attached. In a loop of your own call range_test(model, x, y) and give its "
                 "suggestion to FitSchedule."
             )
+        run = self.horizon.of(self.driver.run)
+        if run.total_steps is None:
+            raise ValueError(
+                "AutoLearningRate must know how long the run is, and `fit` does not know the "
+                "number of batches per epoch of this data. Give it steps_per_epoch=…: the number, "
+                "or 'count' to have the data read once before training; with across_fits=True "
+                "also epochs=…, in all."
+            )
+        self._total = int(run.total_steps)
+        self._shape = resolved(self.planned, run)
+        self._highest = float(np.max(self._shape.rates(self._total)))
+        if self._highest <= 0:
+            checks.refuse("schedule", "a schedule with rates above 0", self.planned)
+        epochs = self._total / run.steps_per_epoch if run.steps_per_epoch else 1
+        self.patience = max(1, round(_PATIENCE * epochs))
         self._reacts = self.react and call.validation is not None
+        if self._reacts:
+            refuse_unbuilt_optimizers(self.model)
 
-    def prepare(self, epoch):
+    def before_first_update(self, epoch):
         """Chooses, unless this run has gone on with the choice of another."""
         if self.peak is None:
             if epoch > 0:
@@ -180,45 +224,77 @@ class AutoLearningRate(ReduceLROnPlateau):
         self.schedule = self.build(self.driver.run)
         if self._reacts and self._at_best is None:
             # Where the first epochs break, this is what there is to go back to.
-            self._at_best = Snapshot(self.model, with_optimizer=True)
+            self._keep()
 
     def _evaluate(self, epoch, logs):
         if self._reacts:
             super()._evaluate(epoch, logs)
 
+    def act(self, before, after, value):
+        if after.best != before.best:
+            self._keep()
+        elif after.factor != before.factor:
+            self.driver.rewind(self._at_best.restore)
+
+    def on_train_end(self, logs=None):
+        if self._reacts and self.state.best is not None and self.state.wait > 0:
+            self.driver.rewind(self._at_best.restore)
+            if self.verbose:
+                state = self.state
+                epoch, best = state.best_epoch + 1, f"{self.monitor} = {state.best:.4g}"
+                tell(f"AutoLearningRate: back to the state of epoch {epoch}, the best ({best}).")
+        super().on_train_end(logs)
+
+    def _keep(self):
+        self._at_best = Snapshot(self.model, with_optimizer=True)
+
+    # State
+
+    def get_arrays(self):
+        return [] if self._at_best is None else self._at_best.arrays()
+
     def restore(self, entry):
-        if not entry.get("arrays"):
-            # Without the best state there is nothing that a best value could tell.
-            forgotten = {"best": None, "wait": 0}
-            entry = {**entry, "state": {**entry["state"], **forgotten}}
         super().restore(entry)
+        if entry.get("arrays"):
+            self._at_best = Snapshot.of(self.model, True, entry["arrays"])
+        elif self._at_best is None:
+            # Without the best state there is nothing that a best value could tell.
+            self.state = self.state._replace(best=None, wait=0)
+
+    def __getstate__(self):
+        # It holds the model's variables.
+        return {**super().__getstate__(), "_at_best": None}
 
     # The choice
 
     def _choose(self):
         training, evaluation = self._search_data(FitCall.of(self.model))
-        total = int(self.driver.run.total_steps)
-        budget = max(int(self.budget * total), SHORTEST_SWEEP)
+        budget = max(int(self.budget * self._total), SHORTEST_SWEEP)
         shape = self._shape * (1.0 / self._highest)
         optimizer = self.optimizer or self.model.optimizer
         with Trials(self.model, training, budget, optimizer=optimizer) as trials:
-            show = progress_of_all(budget, self.verbose)
             found = search(
-                trials, budget, lambda n: Stretch(shape, n / total), evaluation, self.seed, show
+                trials,
+                budget,
+                lambda length: Stretch(shape, length / self._total),
+                evaluation,
+                self.seed,
+                progress_of_all(budget, self.verbose),
             )
-        self.found = found
-        self.state = self.state._replace(peak=found.suggestion)
+        # Where validation data tell when the data are used up, that is left to the reaction.
+        per_epoch = None if self._reacts else trials.updates_per_epoch
+        self.found = found.for_length(self._total, per_epoch)
+        self.state = self.state._replace(peak=self.found.suggestion)
         if self.verbose:
             tell(self._told(trials.updates, evaluation is not None))
 
     def _told(self, updates, is_validated):
-        name = type(self.planned).__name__
+        runs, name = len(self.found.evidence), type(self.planned).__name__
         by = "validation loss" if is_validated else "loss"
-        runs = len(self.found.evidence)
-        why = f"best {by} of {runs} short runs" if runs else f"from a sweep ({self.found.status})"
+        why = f"best {by} of {runs} short runs" if runs else f"from a sweep: {self.found.status}"
         return (
-            f"AutoLearningRate: {name} with a peak of {self.peak:.3g} over "
-            f"{int(self.driver.run.total_steps):,} updates ({why}; {updates} updates tried)."
+            f"AutoLearningRate: {name} with a peak of {self.peak:.3g} for {self._total:,} updates "
+            f"({why}; {updates:,} updates tried)."
         )
 
     def _search_data(self, call):
@@ -227,8 +303,7 @@ class AutoLearningRate(ReduceLROnPlateau):
         if self._data is not None:
             training |= {"x": self._data, "y": None, "sample_weight": None}
         x = data.readable_again("the `x` of fit", training["x"], "AutoLearningRate(data=…)")
-        training["x"] = data.batches(x)
-        training["shuffle"] = training["shuffle"] if data.may_shuffle(x) else False
+        training |= {"x": data.batches(x), "shuffle": training["shuffle"] and data.may_shuffle(x)}
         if self._validation_data is not None:
             return training, data.evaluation(self._validation_data, training["batch_size"])
         if evaluation is not None:

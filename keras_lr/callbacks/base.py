@@ -127,8 +127,8 @@ class RateCallback(keras.callbacks.Callback):
         """Tells whether the applied rate of each epoch is put into its logs."""
         return self.drives_or_records
 
-    def prepare(self, epoch):
-        """Called before the first update, when states were put back and nothing is driven yet."""
+    def before_first_update(self, epoch):
+        """Called when states were put back and nothing is driven yet."""
 
     def install(self, driven):
         """Puts what is driven beside the rate into an optimizer; returns what is compiled in.

@@ -115,7 +115,7 @@ class Driver:
             then = left_off["clocks"]
             clocks = then if len(then) == len(optimizers) else then[:1] * len(optimizers)
         for callback in self.callbacks:
-            callback.prepare(epoch)
+            callback.before_first_update(epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
         self.driven.take_over(model, optimizers, clocks, by_hand=self.by_hand)
         self.saved.begin(self.driven, epoch, restored)
