@@ -141,8 +141,8 @@ class RateCallback(keras.callbacks.Callback):
     def remove(self, driven):
         """Takes it out again."""
 
-    def prepare(self, epoch):
-        """Called when an epoch begins, before any callback of ours is told, to change the model."""
+    def change_model(self, epoch):
+        """Called when an epoch begins, before any callback of ours is told."""
 
     def record_updates(self):
         """Called before and after the clock is set back: for those who keep a record."""

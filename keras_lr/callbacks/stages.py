@@ -203,12 +203,13 @@ class Stages(StepCallback):
         self._freezing = Freezing(self.model)
         try:
             for i in range(len(self.stages)):
-                self._optimizer_of(i)
+                if any(stage.needs_an_optimizer for stage in self.stages[: i + 1]):
+                    self._optimizer_of(i)
         finally:
             if any(stage.train is not None for stage in self.stages):
                 self._freezing.put_back()
 
-    def prepare(self, epoch):
+    def change_model(self, epoch):
         index = sum(begin <= epoch for begin in self._begins()) - 1
         needing = [i for i in range(index + 1) if self.stages[i].needs_an_optimizer]
         if needing and needing[-1] != self._begun:
@@ -224,9 +225,7 @@ class Stages(StepCallback):
         if trained:
             self._freezing.train_only(trained[-1])
         given = [stage.optimizer for stage in until if stage.optimizer is not None]
-        by_layer = next(
-            stage for stage in reversed(until) if stage.needs_an_optimizer or stage is until[0]
-        )
+        by_layer = next(stage for stage in reversed(until) if stage.needs_an_optimizer)
         strategy = strategy_of(self.model)
         with strategy.scope() if strategy else contextlib.nullcontext():
             return _like(given[-1] if given else self._template, self.model, by_layer)

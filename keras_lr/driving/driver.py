@@ -94,7 +94,7 @@ class Driver:
         if self._begun_epoch != epoch:
             self._begun_epoch = epoch
             for callback in self.callbacks:
-                callback.prepare(epoch)
+                callback.change_model(epoch)
         self._is_at_first_batch = True
         self.batches.begin_epoch()
         for driven in self.driven:
