@@ -118,7 +118,8 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
         if logs is not None:
-            logs |= self.driver.driven.in_logs()
+            history = getattr(self.model, "history", None)
+            self.driver.driven.put_into(logs, epoch, history)
         self.driver.decided(self, epoch + 1)
 
     def _base_rate(self):

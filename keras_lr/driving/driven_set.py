@@ -25,6 +25,8 @@ class DrivenSet:
         self._callbacks, self._epochs, self._batches = callbacks, epochs, batches
         self._driven, self._own, self._targets, self._beside = [], None, {}, []
         self._watch = self._steps = self._compiled = None
+        # The names of rates in the logs so far.
+        self._logged = {}
 
     def __iter__(self):
         return iter(self._driven)
@@ -74,17 +76,22 @@ class DrivenSet:
         self._watch = OptimizerWatch(model, self._driven)
 
     def is_exchanged(self, model):
-        """Tells whether a model was given another optimizer since they were taken over."""
-        return self._watch is not None and self._watch.is_exchanged(model)
+        """Tells whether there is another optimizer, or in one another rate, than was taken over."""
+        is_other = self._watch is not None and self._watch.is_exchanged(model)
+        return is_other or any(driven.has_other_rate() for driven in self._driven)
 
-    def exchange(self, model, is_between_epochs):
-        """Drives the optimizer that has taken the place of another one, on the same clock."""
+    def check_exchange(self, model, is_between_epochs):
+        """Raises where what has taken the place of an optimizer, or its rate, cannot be driven."""
         if keras.config.backend() == "jax" and not is_between_epochs:
             raise ValueError(
-                "On JAX another optimizer can be given to a model between epochs only. Received: "
+                "On JAX another optimizer can be given to a model, and another schedule to an "
+                "optimizer, between epochs only: in on_epoch_begin or on_epoch_end. Received: "
                 f"{type(model.optimizer).__name__} in the middle of an epoch"
             )
         check_optimizer(model)
+
+    def exchange(self, model):
+        """Drives what has taken the place of an optimizer, or of its rate, on the same clock."""
         build_optimizer(model)
         before, found = self._driven, self.find(model)
         self.leave(model)
@@ -184,9 +191,19 @@ class DrivenSet:
         """Returns the name of one optimizer's rate in the logs."""
         return "learning_rate" if len(self) == 1 else f"learning_rate_{driven.name}"
 
-    def in_logs(self):
-        """Returns the rate of each optimizer's last update, by its name in the logs."""
-        return {self.log_name(driven): driven.last_applied() for driven in self._driven}
+    def put_into(self, logs, epoch, history, rates=None):
+        """Puts the rate of each optimizer's last update, or these, into the logs of an epoch.
+
+        In a History a column that comes later begins with NaN, and one that goes ends so: it is as
+        long as the others. `history` is None without any.
+        """
+        if rates is None:
+            rates = {self.log_name(driven): driven.last_applied() for driven in self._driven}
+        before = [] if history is None or epoch in history.epoch[-1:] else history.epoch
+        for name in rates if before else ():
+            history.history.setdefault(name, [math.nan] * len(before))
+        self._logged |= dict.fromkeys(rates, math.nan)
+        logs |= self._logged | rates
 
 
 def _named_by(callback, own):

@@ -11,6 +11,7 @@ import weakref
 from keras_lr.driving import preflight
 from keras_lr.driving.driven_set import DrivenSet
 from keras_lr.driving.events import Event
+from keras_lr.driving.others import Others
 from keras_lr.driving.saved_state import SavedState
 from keras_lr.keras_private import training_step
 from keras_lr.keras_private.batch_counter import BatchCounter
@@ -38,7 +39,7 @@ class Driver:
         self.batches, self.batches_without_data = BatchCounter(), 0
         self.saved = SavedState(self.callbacks)
         self._preflight = preflight.Preflight(model)
-        self._overrides = Overrides()
+        self._overrides, self.others = Overrides(), Others(self, self._model)
         self._batches_per_epoch, self._last_clocks = batches, []
         self._undone_epoch, self._ended_epoch, self._is_first_epoch = None, None, True
         self._may_check_length, self._is_in_fit = True, False
@@ -88,8 +89,10 @@ class Driver:
 
     def begin_epoch(self, epoch):
         """Takes the optimizer over, at the first epoch of the fit; savers have restored by then."""
-        self._is_at_first_batch = True
+        self._see_others()
+        self._is_at_first_batch = self._is_between_epochs = True
         self.batches.begin_epoch()
+        self._epoch, self.batches_without_data = epoch, 0
         for driven in self.driven:
             driven.begin_epoch()
         if not self.started:
@@ -102,6 +105,7 @@ class Driver:
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
         self.driven.take_over(model, optimizers, clocks)
+        self.others.watch()
         self.saved.begin(self.driven, epoch, restored)
         self._preflight.check(self.callbacks, self.run, self.driven, epoch)
         for optimizer in optimizers:
@@ -124,20 +128,34 @@ class Driver:
         return int(epoch * run.steps_per_epoch)
 
     def begin_batch(self, batch):
-        """Sees, at the first batch of an epoch, what rate others have written before it."""
-        self.batches.begin(batch)
+        """Sees what others have done to rates and counters since the last batch."""
         if self.driven.is_exchanged(self._model()):
-            self.driven.exchange(self._model(), is_between_epochs=self._is_at_first_batch)
-            self.saved.follow(self.driven)
+            self._follow_exchange(self.others.begun_since_checked(batch))
+        self.batches.begin(batch)
         if self._is_at_first_batch:
-            self._is_at_first_batch = False
+            self._is_at_first_batch = self._is_between_epochs = False
+            self.others.begin_batches()
             self.adopt_foreign_writes()
+            self.begin_record()
+
+    def _follow_exchange(self, begun=0):
+        self._may_check_length &= self._is_between_epochs
+        self.others.follow_exchange(self._is_between_epochs, begun)
+        self.saved.follow(self.driven)
+
+    def end_batch(self, batch):
+        """Counts a batch that has ended."""
+        self.batches.end(batch)
+        self.others.end_batch(batch)
 
     def end_epoch(self, epoch):
         """Puts the clock right after an epoch of `fit`; does it once, whoever asks first."""
-        if self.by_hand or self._ended_epoch == epoch:
+        if self.by_hand:
             return
-        model, self._ended_epoch = self._model(), epoch
+        if self._ended_epoch == epoch:
+            self._see_others()
+            return
+        model, self._ended_epoch, self._is_between_epochs = self._model(), epoch, True
         is_fit = FitCall.of(model) is not None
         self.batches_without_data = int(is_fit and self.batches.counts_a_batch_too_many(model))
         if self.batches_without_data and self._drives_something():
@@ -148,6 +166,14 @@ class Driver:
             if any(callback.drives_or_records for callback in self.callbacks):
                 self.driven.check(model, self._drives_something())
         self._check_length(epoch)
+        self.others.end_epoch()
+        self.adopt_foreign_writes()
+
+    def _see_others(self):
+        """Before a callback decides: what others did since the one before is what it decides on."""
+        is_noted = any(driven.has_foreign_write for driven in self.driven)
+        if is_noted or self.driven.is_exchanged(self._model()):
+            self.adopt_foreign_writes()
 
     def _drives_something(self):
         return any(c.follows_metrics or c.schedule is not None for c in self.callbacks)
@@ -172,6 +198,7 @@ class Driver:
             self._last_clocks = self.clocks()
         # First, as giving back may build a step.
         self._overrides.take_off()
+        self.others.leave()
         self.driven.leave(self._model())
         # A new list: a backup still asks for the states of those who were there.
         self.callbacks = []
@@ -189,16 +216,24 @@ class Driver:
                 done, name = driven.updates_done(), type(cause).__name__
                 self.events.append(Event(epoch, done, name, driven.name, rate, now, reason))
 
+    def note_event(self, who, driven, update, before, after, reason):
+        """Notes what somebody else has done in this epoch."""
+        self.events.append(Event(self._epoch, update, who, driven.name, before, after, reason))
+
     def adopt_foreign_writes(self):
         """Takes what somebody else has written as the base; returns whether anybody had."""
-        foreign = self.driven.adopt_foreign_writes()
+        foreign = []
+        if self.driven.is_exchanged(self._model()):
+            foreign = [driven.name for driven in self.driven if driven.has_other_rate()]
+            self._follow_exchange()
+        foreign += self.driven.adopt_foreign_writes()
         if foreign and self._drives_something() and not self._preflight.has_named_a_writer:
             warnings.warn(
                 f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "
                 "callbacks of keras_lr, perhaps Keras' LearningRateScheduler or ReduceLROnPlateau. "
-                "A number is the base from here on, and written over when a metric changes a "
-                "factor; it has no effect under FitSchedule and RandomLearningRate, nor has "
-                "another schedule in this fit.",
+                "A number, or a schedule, is the base from here on, and is multiplied when a "
+                "metric changes a factor; it has no effect under FitSchedule and "
+                "RandomLearningRate.",
                 stacklevel=2,
             )
         return bool(foreign)
@@ -215,17 +250,23 @@ class Driver:
 
     def rewind(self, restore):
         """Has `restore` set weights and counters back; what counts now counts from there on."""
-        self._record_updates()
-        restore()
+        self.record_updates()
+        self.others.expecting(restore)
         for driven in self.driven:
             driven.rewind()
         # Of the length of an epoch in which this happened, the counters tell nothing.
         self._may_check_length = False
-        self._record_updates()
+        self.begin_record()
 
-    def _record_updates(self):
+    def record_updates(self):
+        """Has every callback that keeps a record note the updates made so far."""
         for callback in self.callbacks:
-            callback.record_updates()
+            callback.record_updates(self.batches_without_data)
+
+    def begin_record(self):
+        """Has every callback that keeps a record go on from here."""
+        for callback in self.callbacks:
+            callback.begin_record()
 
     def decisions(self):
         """Returns what `undo_decisions` needs to take back those that come from here on."""

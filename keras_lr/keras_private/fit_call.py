@@ -62,6 +62,11 @@ class FitCall:
         )
 
 
+def is_called_by(module):
+    """Tells whether the caller was called by code of a module."""
+    return sys._getframe(2).f_globals.get("__name__") == module
+
+
 def listed(model):
     """Returns all callbacks of the running `fit`, in its order; none outside of `fit`."""
     call = FitCall.of(model)

