@@ -34,7 +34,7 @@ class Driver:
         check_optimizer(model, optimizer)
         self._model = weakref.ref(model)
         self.params, self.by_hand, self.started = params, False, False
-        self.callbacks, self.events = [], []
+        self.callbacks, self.events, self.adoptions = [], [], 0
         # Those that the counters of the optimizers have too many, after an epoch.
         self.batches, self.batches_without_data = BatchCounter(), 0
         self.saved = SavedState(self.callbacks)
@@ -221,7 +221,7 @@ class Driver:
         self.events.append(Event(self._epoch, update, who, driven.name, before, after, reason))
 
     def adopt_foreign_writes(self):
-        """Takes what somebody else has written as the base; returns whether anybody had."""
+        """Takes what somebody else has written as the base."""
         foreign = []
         if self.driven.is_exchanged(self._model()):
             foreign = [driven.name for driven in self.driven if driven.has_other_rate()]
@@ -236,7 +236,7 @@ class Driver:
                 "RandomLearningRate.",
                 stacklevel=2,
             )
-        return bool(foreign)
+        self.adoptions += bool(foreign)
 
     def next_rate(self, callback):
         """Returns the smallest rate, at multiplier 1, of the next update that a callback drives."""

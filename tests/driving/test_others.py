@@ -88,6 +88,7 @@ BESIDE = {
         callbacks.ReduceLROnPlateau("m", 0.5, patience=1, mode="min"),
     ],
     "fit schedule": lambda: [callbacks.FitSchedule(LINEAR)],
+    "scheduler": lambda: [callbacks.LearningRateScheduler(lambda epoch: 0.3)],
 }
 
 
@@ -214,6 +215,8 @@ def expected_after(own, beside, begin):
         "warmup": np.minimum((t + 1) / 5, 1),
         "plateau": np.repeat([1, 1, 0.5, 0.25], 3),
     }
+    if beside == "scheduler":
+        return np.full(12, 0.3)
     return 0.8 * (1 - t / 12) if beside == "fit schedule" else rates * factors[beside]
 
 
