@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import matrix
 from support.wrapped import Wrapper
 
 from keras_lr import callbacks, get_rate, schedules, set_rate
@@ -193,3 +194,43 @@ def test_after_an_interrupt_everything_means_what_it_says(own):
         model.train_on_batch(x, y)
         used.append(unit_gradient.applied(model)[count])
     np.testing.assert_allclose(used, [0.4, 0.4, 0.3, 0.2], atol=2e-6)
+
+
+def pair():
+    """Returns two models with one weight and one optimizer, at rate 0.1."""
+    inputs, trace = keras.Input((1,)), unit_gradient.Trace(name="trace_0")
+    models = [keras.Model(inputs, trace(inputs)) for _ in range(2)]
+    optimizer = keras.optimizers.SGD(0.1)
+    for model in models:
+        model.compile(optimizer, unit_gradient.mean_output)
+    return models
+
+
+SHARED = {"fit schedule": lambda: callbacks.FitSchedule(LINEAR), "warmup": DRIVING["warmup"]}
+
+
+@pytest.mark.filterwarnings("ignore:The schedules were planned for 2 updates per epoch")
+@pytest.mark.parametrize(
+    ("kind", "is_traced_before", "is_interrupted"), matrix(SHARED, [False, True], [False, True])
+)
+def test_another_model_with_the_same_optimizer_has_its_own_rate_afterwards(
+    kind, is_traced_before, is_interrupted
+):
+    driven, other = pair()
+    x, y = unit_gradient.batches(1)
+    if is_traced_before:
+        other.train_on_batch(x, y)
+    inside = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: other.train_on_batch(x, y))
+    used = [SHARED[kind](), inside, *([Interrupt()] if is_interrupted else [])]
+    for _ in range(2):
+        if is_interrupted:
+            with pytest.raises(KeyboardInterrupt, match="stop"):
+                unit_gradient.fit(driven, 2, 2, used)
+            assert get_rate(other) == pytest.approx(0.1)
+        else:
+            unit_gradient.fit(driven, 2, 2, used)
+        count = len(unit_gradient.applied(driven))
+        other.train_on_batch(x, y)
+        unit_gradient.fit(other, 2, 1)
+        driven.train_on_batch(x, y)
+        np.testing.assert_allclose(unit_gradient.applied(driven)[count:], [0.1] * 4, atol=2e-6)
