@@ -32,8 +32,8 @@ def listed_twice(plan):
 def two_bases(plan):
     """Two callbacks that both name absolute rates for one optimizer."""
     bases = {callback.identity: callback for callback in plan.callbacks if callback.sets_base}
-    for target in {callback.target for callback in bases.values()}:
-        named = [callback for callback in bases.values() if callback.target == target]
+    for target in set().union(*(callback.targets for callback in bases.values())):
+        named = [callback for callback in bases.values() if target in callback.targets]
         if len(named) < 2:
             continue
         first, second, *_ = named
@@ -43,6 +43,7 @@ def two_bases(plan):
         )
         evidence = {"callbacks": len(named)}
         yield Finding("two bases", "error", evidence, meaning, "Remove one of the two.")
+        return
 
 
 def other_writer(plan):

@@ -23,7 +23,7 @@ class DrivenSet:
 
     def __init__(self, callbacks, epochs, batches):
         self._callbacks, self._epochs, self._batches = callbacks, epochs, batches
-        self._driven, self._own, self._targets, self._beside = [], None, {}, []
+        self._driven, self._own, self._beside = [], None, []
         self._watch = self._steps = self._compiled = None
         # The names of rates in the logs so far.
         self._logged = {}
@@ -40,13 +40,11 @@ class DrivenSet:
     # Which
 
     def find(self, model):
-        """Returns the optimizers that are to be driven, each with the one that was named for it.
-
-        The keys are those that hold a rate; the values are None for the model's own.
-        """
+        """Returns the optimizers that are to be driven: those that hold a rate."""
         own = model.optimizer
-        named = [_named_by(c, own) for c in self._callbacks if c.drives_or_records] or [None]
-        return {leaf: optimizer for optimizer in named for leaf in leaves(optimizer or own)}
+        named = [c.optimizer for c in self._callbacks if c.drives_or_records] or [None]
+        # Each once, in their order.
+        return list({leaf: None for optimizer in named for leaf in leaves(optimizer or own)})
 
     def run_of(self, optimizer):
         """Returns the length of the run in updates of an optimizer."""
@@ -64,7 +62,7 @@ class DrivenSet:
 
         `clocks` are the t of their next updates, `numbers` what these are counted as.
         """
-        self._own, self._targets = model.optimizer, found
+        self._own = model.optimizer
         self._steps, self._compiled = DrivenSteps.begin(model), None
         rows = zip(found, clocks, numbers or [None] * len(clocks), strict=True)
         self._driven = [
@@ -136,10 +134,7 @@ class DrivenSet:
 
     def callbacks_of(self, driven):
         """Returns the callbacks that have a say in the rate of one optimizer."""
-        target = self._targets[driven.optimizer]
-        return [
-            c for c in self._callbacks if c.optimizer is target or c.optimizer is None is target
-        ]
+        return [c for c in self._callbacks if driven.optimizer in leaves(c.optimizer or self._own)]
 
     def driven_by(self, callback):
         """Returns the optimizers that a callback drives; all if none was found."""
@@ -204,8 +199,3 @@ class DrivenSet:
             history.history.setdefault(name, [math.nan] * len(before))
         self._logged |= dict.fromkeys(rates, math.nan)
         logs |= self._logged | rates
-
-
-def _named_by(callback, own):
-    """Returns the optimizer that a callback names; None for the model's own."""
-    return None if callback.optimizer is own else callback.optimizer

@@ -17,6 +17,7 @@ from keras_lr.keras_private import training_step
 from keras_lr.keras_private.batch_counter import BatchCounter
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import (
+    check_is_in_step,
     check_optimizer,
     leaves,
     may_skip_updates,
@@ -102,6 +103,9 @@ class Driver:
     def _start(self, epoch):
         model = self._model()
         optimizers = self.driven.find(model)
+        self._is_in_fit = FitCall.of(model) is not None
+        if self._is_in_fit and self._drives_something():
+            check_is_in_step(model, optimizers)
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
         self.driven.take_over(model, optimizers, clocks)
@@ -110,7 +114,6 @@ class Driver:
         self._preflight.check(self.callbacks, self.run, self.driven, epoch)
         for optimizer in optimizers:
             self.put_on(optimizer)
-        self._is_in_fit = FitCall.of(model) is not None
         if self._is_in_fit:
             # An interrupted fit has not called `finish`: who trains next does.
             training_step.call_after_fit(self._overrides, model, self.finish)
