@@ -123,10 +123,15 @@ def reader_before_the_rate(plan):
         yield Finding("reads too early", "warning", evidence, meaning, f"list {name} first.")
 
 
+def is_another_length(planned, made):
+    """Tells whether so many updates are not the planned number, which need not be whole."""
+    return None not in (planned, made) and abs(made - planned) >= 1
+
+
 def another_length(plan):
     """A first epoch of another length than the schedules were planned for."""
     planned, made = plan.steps_per_epoch, plan.made_in_epoch
-    if None in (planned, made) or abs(made - planned) < 1:
+    if not is_another_length(planned, made):
         return
     if any(callback.depends_on_length for callback in plan.callbacks):
         evidence = {"planned": planned, "made": made}

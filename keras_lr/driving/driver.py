@@ -8,6 +8,7 @@ How that reaches an optimizer is in driven_optimizer.py; README.md is the walk t
 import warnings
 import weakref
 
+from keras_lr.diagnosis.plan_rules import is_another_length
 from keras_lr.driving import preflight
 from keras_lr.driving.driven_set import DrivenSet
 from keras_lr.driving.events import Event
@@ -43,7 +44,7 @@ class Driver:
         self._overrides, self.others = Overrides(), Others(self, self._model)
         self._batches_per_epoch, self._last_clocks = batches, []
         self._undone_epoch, self._ended_epoch, self._is_first_epoch = None, None, True
-        self._may_check_length, self._is_in_fit = True, False
+        self._may_check_length, self.is_in_fit = True, False
         epochs = (params or {}).get("epochs") or None
         self.driven = DrivenSet(self.callbacks, epochs, batches)
         self.run = self.driven.run_of(leaves(optimizer or model.optimizer)[0])
@@ -55,7 +56,7 @@ class Driver:
     @property
     def is_under_way(self):
         """Tells whether the fit or loop goes on, and was not interrupted."""
-        return self.by_hand or not self._is_in_fit or FitCall.of(self._model()) is not None
+        return self.by_hand or not self.is_in_fit or FitCall.of(self._model()) is not None
 
     def drives(self, model):
         """Tells whether the optimizer is still the one that this drives, and not compiled anew."""
@@ -103,8 +104,8 @@ class Driver:
     def _start(self, epoch):
         model = self._model()
         optimizers = self.driven.find(model)
-        self._is_in_fit = FitCall.of(model) is not None
-        if self._is_in_fit and self._drives_something():
+        self.is_in_fit = FitCall.of(model) is not None
+        if self.is_in_fit and self._drives_something():
             check_is_in_step(model, optimizers)
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
@@ -114,7 +115,7 @@ class Driver:
         self._preflight.check(self.callbacks, self.run, self.driven, epoch)
         for optimizer in optimizers:
             self.put_on(optimizer)
-        if self._is_in_fit:
+        if self.is_in_fit:
             # An interrupted fit has not called `finish`: who trains next does.
             training_step.call_after_fit(self._overrides, model, self.finish)
 
@@ -188,6 +189,8 @@ class Driver:
             self._may_check_length = False
             if not may_skip_updates(model.optimizer):
                 made = self.driven[0].updates_made()
+                if not is_another_length(self.run.steps_per_epoch, made):
+                    return
                 self._preflight.check(self.callbacks, self.run, self.driven, epoch, made)
 
     def decided(self, callback, epoch):

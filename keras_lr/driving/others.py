@@ -35,8 +35,8 @@ class Others:
             if self._may_be_in_step:
                 driven.note_writing_step()
 
-        def set_counter(write):
-            self._set_counter(driven, write)
+        def set_counter(write, count):
+            self._set_counter(driven, write, count)
 
         put = self._overrides, self._model, driven.optimizer
         watch_rate(*put, driven.note_foreign_write, write_in_step)
@@ -53,9 +53,11 @@ class Others:
 
     # Counters
 
-    def _set_counter(self, driven, write):
+    def _set_counter(self, driven, write, count):
         """Sets the counter of an optimizer by `write()`, with the updates before it recorded."""
-        if self._is_setting or not self._may_be_in_step:
+        # A loop of one's own on JAX counts so: it writes back what its step has returned.
+        is_counting = not self._driver.is_in_fit and count >= driven.batches_counted()
+        if self._is_setting or is_counting or not self._may_be_in_step:
             write()
             return
         before = driven.updates_done()

@@ -12,7 +12,7 @@ import keras
 from keras.src.backend.common.stateless_scope import in_stateless_scope
 
 from keras_lr.keras_private.fit_call import is_called_by
-from keras_lr.keras_private.optimizers import has_rate_variable, own_rate
+from keras_lr.keras_private.optimizers import has_rate_variable, own_rate, read
 
 
 def watch_rate(overrides, model, optimizer, written: Callable, written_in_step: Callable):
@@ -39,14 +39,14 @@ def watch_rate(overrides, model, optimizer, written: Callable, written_in_step: 
 
 
 def watch_counter(overrides, model, optimizer, around: Callable):
-    """Has `around(write)` called where somebody sets the counter, to do it by `write()`."""
+    """Has `around(write, count)` called where somebody sets the counter, to do it by `write()`."""
     variable = optimizer._iterations
     plain = _plain(variable, "assign")
 
     def assign(value):
         if _is_in_step() or not _counts(model()):
             return plain(value)
-        around(lambda: plain(value))
+        around(lambda: plain(value), int(read(keras.ops.convert_to_tensor(value))))
         return variable.value
 
     overrides.put(variable, "assign", assign)
