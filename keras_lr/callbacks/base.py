@@ -3,7 +3,7 @@
 import keras
 
 from keras_lr import checks
-from keras_lr.driving import custom_loop, run_length
+from keras_lr.driving import custom_loop, entries, run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.running import driver_for
 from keras_lr.schedules.fields import resolved
@@ -15,9 +15,20 @@ class RateCallback(keras.callbacks.Callback):
     What a callback has a say in is its `contribution`: a base, a factor, or both. `schedule` is a
     pure function of the fit's clock, or None; `follows_metrics` tells that numbers in the
     contribution may change between updates, and that there is a state; `sets_base` that rates are
-    absolute, so that the optimizer's own no longer count; `writes_rate` that the rate is put into
-    the logs; `lower_limit` is the rate below which nothing is cut, or None. `optimizer` is the one
-    to drive, where a training step of your own uses another one than the model's.
+    absolute, so that the optimizer's own no longer count; `records` that it is there for the record
+    of the rate; `lower_limit` is the rate below which nothing is cut, or None. `optimizer` is the
+    one to drive, where a training step of your own uses another one than the model's.
+
+    By default a callback is new in every fit. With `across_fits=True` all fits that it is in are
+    one run, as where each is given a file, a round or a season of the data: it goes on with what it
+    remembers and on its clock, and epochs are counted on. Its copies, and `set_state` with what
+    `get_state` returned, go on from there, too.
+
+    Whoever drives the rate puts the one applied at an epoch's last update into its logs, as
+    `learning_rate`, of several optimizers as `learning_rate_<name>`; NaN before the first update.
+    A logger that reads `optimizer.learning_rate` itself finds, after a batch or an epoch, the rate
+    that was applied. Only of a number in its variable it finds a cut at once, as on Keras' own:
+    list it before the callback that cuts, or take the logs.
 
     Without `fit`, in a loop of one's own:
 
@@ -43,12 +54,15 @@ class RateCallback(keras.callbacks.Callback):
     schedule = None
     state_file = None
     lower_limit = None
-    sets_base = writes_rate = follows_metrics = restores_initial = False
+    sets_base = records = follows_metrics = restores_initial = across_fits = False
+    # Where the fits so far have left off, if the next one goes on from there.
+    _left_off = None
     # Arguments of earlier versions, each with what to write instead.
     gone: dict[str, str] = {}
 
-    def __init__(self, optimizer=None):
+    def __init__(self, optimizer=None, across_fits=False):
         super().__init__()
+        self.across_fits = checks.flag("across_fits", across_fits)
         if optimizer is not None and not isinstance(optimizer, keras.optimizers.Optimizer):
             checks.refuse("optimizer", "an optimizer, or None for the model's own", optimizer)
         self.optimizer = optimizer
@@ -67,7 +81,19 @@ class RateCallback(keras.callbacks.Callback):
 
     def __getstate__(self):
         # A driver belongs to one fit, and cannot be pickled.
-        return {name: value for name, value in vars(self).items() if name != "driver"}
+        kept = {name: value for name, value in vars(self).items() if name != "driver"}
+        return {**kept, "_left_off": self.left_off}
+
+    @property
+    def left_off(self):
+        """Where the next fit goes on, as epochs done and the clocks by optimizer; None if anew."""
+        if self.across_fits and self.driver is not None and self.driver.started:
+            return self.driver.position()
+        return self._left_off
+
+    def epoch_in_run(self, epoch):
+        """Returns the number of an epoch of the running fit in all fits of the run."""
+        return epoch + (self.driver.epochs_before if self.across_fits else 0)
 
     @property
     def owner(self):
@@ -94,7 +120,15 @@ class RateCallback(keras.callbacks.Callback):
     @property
     def drives_or_records(self):
         """Tells whether an optimizer is needed for it."""
-        return self.follows_metrics or self.writes_rate or self.schedule is not None
+        return self.follows_metrics or self.records or self.schedule is not None
+
+    @property
+    def logs_rate(self):
+        """Tells whether the applied rate of each epoch is put into its logs."""
+        return self.drives_or_records
+
+    def prepare(self, epoch):
+        """Called before the first update, when states were put back and nothing is driven yet."""
 
     def install(self, driven):
         """Puts what is driven beside the rate into an optimizer; returns what is compiled in.
@@ -119,10 +153,13 @@ class RateCallback(keras.callbacks.Callback):
     # Hooks
 
     def on_train_begin(self, logs=None):
+        self._left_off = self.left_off
         self.driver = driver_for(self, self.model)
         self.driver.join(self)
 
     def on_epoch_begin(self, epoch, logs=None):
+        if self.driver is None:
+            self._refuse_hook("on_epoch_begin", "on_train_begin")
         self.driver.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -133,15 +170,20 @@ class RateCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.driver is None or not self.driver.driven:
-            name = type(self).__name__
-            raise ValueError(
-                f"{name}.on_epoch_end must be called in a fit whose on_train_begin and "
-                "on_epoch_begin came before. In a loop of your own write callback.attach(model), "
-                "callback.step(value) at the end of each epoch, and callback.detach(). In a fit "
-                f"within a fit, each model needs callback objects of its own. Received: {name} "
-                "outside of a fit"
-            )
+            self._refuse_hook("on_epoch_end", "on_train_begin and on_epoch_begin")
         self.driver.end_epoch(epoch)
+        if self.logs_rate and logs is not None:
+            self.driver.log_rates(logs)
+
+    def _refuse_hook(self, hook, before):
+        name = type(self).__name__
+        raise ValueError(
+            f"{name}.{hook} must be called in a fit whose {before} came before; a subclass that "
+            "defines these calls those of its base. In a loop of your own write "
+            "callback.attach(model), callback.step(value) at the end of each epoch, and "
+            "callback.detach(). In a fit within a fit, each model needs callback objects of its "
+            f"own. Received: {name} outside of a fit"
+        )
 
     def on_train_end(self, logs=None):
         self.driver.finish()
@@ -177,9 +219,11 @@ class RateCallback(keras.callbacks.Callback):
     def get_state(self):
         """Returns what this callback remembers, ready for JSON; {} for a function of the update.
 
-        During a fit and after it, with the moment and the rates that it belongs to.
+        During a fit and after it, with the moment and the rates that it belongs to. Of a function
+        of the update with `across_fits=True` it is the moment alone.
         """
-        return {}
+        left_off = self.left_off
+        return {} if left_off is None else {"callback": self.owner, **left_off}
 
     def set_state(self, state):
         """Takes what `get_state` returned, for the next fit to go on from.
@@ -187,8 +231,20 @@ class RateCallback(keras.callbacks.Callback):
         The rate of the optimizer may be what it was then, or what it had been built with: it is
         put back to what the state says, unless it is neither.
         """
-        if state != {}:
+        if state == {}:
+            return
+        if not self.across_fits:
             checks.refuse("state", f"{{}}, for {self.owner} remembers nothing", state)
+        if not isinstance(state, dict) or state.get("callback") != self.owner:
+            checks.refuse("state", f"what `get_state` of another {self.owner} returned", state)
+        self.driver = None
+        self.go_on_from(state)
+
+    def go_on_from(self, entry):
+        """Takes the moment of an entry for that where the run so far has left off."""
+        if self.across_fits and "clocks" in entry:
+            epoch = entries.count("epoch", entry["epoch"])
+            self._left_off = {"epoch": epoch, "clocks": entries.clocks("clocks", entry["clocks"])}
 
     def get_arrays(self):
         """Returns what else has to be kept, arrays that are no JSON; only a backup keeps them."""
@@ -208,15 +264,27 @@ class StepCallback(RateCallback):
     begins at 0 and a resumed one goes on. `steps_per_epoch`, in batches, is needed only where
     `fit` does not know it, as with a data set of unknown cardinality; "count" reads the data once
     before training. Given to one callback of a fit, all of them know it.
+
+    `epochs` or `total_steps`, in updates, is the length of the whole run, of which durations in
+    percent are shares; by default it is that of the fit. With `across_fits=True` there is none by
+    default. All functions of the update in a fit then have `across_fits=True`: they share a clock.
     """
 
-    def __init__(self, steps_per_epoch=None, optimizer=None):
-        super().__init__(optimizer)
+    def __init__(
+        self,
+        steps_per_epoch=None,
+        optimizer=None,
+        across_fits=False,
+        epochs=None,
+        total_steps=None,
+    ):
+        super().__init__(optimizer, across_fits)
         self.given_steps_per_epoch = run_length.steps_per_epoch("steps_per_epoch", steps_per_epoch)
+        self.horizon = run_length.Horizon.checked(epochs, total_steps, self.across_fits)
 
     def build(self, run):
         """Returns the schedule over the fit's clock, for a run of this length: of `planned`."""
-        return resolved(self.planned, run)
+        return resolved(self.planned, self.horizon.of(run))
 
     @property
     def contribution(self):
@@ -240,6 +308,11 @@ class StepCallback(RateCallback):
         try:
             self.schedule = self.build(self.driver.run)
         except ValueError as error:
+            if self.across_fits and self.horizon.is_open:
+                error.add_note(
+                    "With across_fits=True the length of the run is that of all fits: give "
+                    f"{type(self).__name__}(…, epochs=…), in all, or total_steps=…, in updates."
+                )
             if self.driver.run.steps_per_epoch is not None:
                 raise
             error.add_note(
@@ -248,3 +321,14 @@ class StepCallback(RateCallback):
                 "have the data read once before training; or give the duration in updates."
             )
             raise
+        self._refuse_another_clock()
+
+    def _refuse_another_clock(self):
+        for other in self.driver.callbacks if self.schedule is not None else ():
+            if other.schedule is not None and other.across_fits != self.across_fits:
+                raise ValueError(
+                    "`across_fits` must be the same for all functions of the update in a fit, "
+                    "which share a clock. Received: "
+                    f"{self.owner} with across_fits={self.across_fits}, {other.owner} with "
+                    f"across_fits={other.across_fits}"
+                )

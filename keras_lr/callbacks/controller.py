@@ -37,8 +37,9 @@ class StatefulCallback(RateCallback):
     """
 
     follows_metrics = True
-    # Fields that states of earlier versions have.
+    # Fields that states of earlier versions have, and those that they do not have.
     gone_fields: tuple[str, ...] = ()
+    new_fields: tuple[str, ...] = ()
     _given_state = None
 
     def remember(self, state_path):
@@ -57,7 +58,20 @@ class StatefulCallback(RateCallback):
 
     def entry(self, moment):
         """Returns the present state with the moment that it belongs to, as files hold it."""
+        if "epoch" in moment:
+            moment = {**moment, "epoch": self.epoch_in_run(moment["epoch"])}
         return {"callback": self.owner, "state": self.state._asdict(), **moment}
+
+    def __getstate__(self):
+        kept = super().__getstate__()
+        # Without its driver a copy does not know which rates there were.
+        goes_on = self._goes_on and self._given_state is None
+        return {**kept, "_given_state": self.get_state()} if goes_on else kept
+
+    @property
+    def _goes_on(self):
+        """Tells whether a fit that begins now goes on with what the one before has left."""
+        return self.follows_metrics and self.left_off is not None
 
     def get_state(self):
         if not self.follows_metrics:
@@ -71,6 +85,8 @@ class StatefulCallback(RateCallback):
             return
         if not isinstance(state, dict) or state.get("callback") != self.owner:
             checks.refuse("state", f"what `get_state` of another {self.owner} returned", state)
+        if self.across_fits:
+            self._left_off = self.driver = None
         self.restore(state)
         self._given_state = state
 
@@ -83,12 +99,16 @@ class StatefulCallback(RateCallback):
         """Takes the state of an entry; raises ValueError if it is not one of this callback."""
         found, fields = entry.get("state"), self.start()._fields
         if isinstance(found, dict):
-            found = {name: value for name, value in found.items() if name not in self.gone_fields}
+            first = {name: getattr(self.start(), name) for name in self.new_fields}
+            kept = {name: value for name, value in found.items() if name not in self.gone_fields}
+            found = {**first, **kept}
         if not isinstance(found, dict) or set(found) != set(fields):
             required = f"a state of {self.owner}, with the fields {', '.join(fields)}"
             checks.refuse("state", required, found)
         values = entries.state_values(found, self.start()._asdict())
         self.state = type(self.start())(**values)
+        if self._left_off is None:
+            self.go_on_from(entry)
 
     def checkpoint(self):
         return self.state
@@ -97,6 +117,8 @@ class StatefulCallback(RateCallback):
         self.state = checkpoint
 
     def on_train_begin(self, logs=None):
+        if self._goes_on and self._given_state is None:
+            self._given_state = self.get_state()
         super().on_train_begin(logs)
         self.state = self.start()
 
@@ -111,8 +133,16 @@ class Controller(StatefulCallback):
 
     start_from_epoch = 0
 
-    def __init__(self, monitor, verbose=0, on_train_end="keep", state_path=None, optimizer=None):
-        super().__init__(optimizer)
+    def __init__(
+        self,
+        monitor,
+        verbose=0,
+        on_train_end="keep",
+        state_path=None,
+        optimizer=None,
+        across_fits=False,
+    ):
+        super().__init__(optimizer, across_fits)
         if not isinstance(monitor, str):
             checks.refuse("monitor", "a string, the name of a metric", monitor)
         self.monitor = monitor
@@ -134,8 +164,8 @@ class Controller(StatefulCallback):
         """Returns the state after the value of an epoch, which may be too early to look at."""
         return state if epoch < self.start_from_epoch else self.update(state, value, rate)
 
-    def stops(self, value):
-        """Tells whether the training ends with this value."""
+    def stops(self, state, value):
+        """Tells whether the training ends with this value, which has led to this state."""
         return False
 
     def act(self, before, after, value):
@@ -183,7 +213,7 @@ class Controller(StatefulCallback):
     def observe(self, epoch, value):
         """Takes one value of the metric and applies what follows from it."""
         before, rate = self.state, self.driver.next_rate(self)
-        self.state = self.decide(epoch, before, value, rate)
+        self.state = self.decide(self.epoch_in_run(epoch), before, value, rate)
         self.act(before, self.state, value)
         if (before.factor, before.rate) != (self.state.factor, self.state.rate):
             reason = self.explain(before, self.state, value)
@@ -228,11 +258,12 @@ class ProgressController(Controller):
         on_train_end="keep",
         state_path=None,
         optimizer=None,
+        across_fits=False,
     ):
-        super().__init__(monitor, verbose, on_train_end, state_path, optimizer)
+        super().__init__(monitor, verbose, on_train_end, state_path, optimizer, across_fits)
         self.mode = checks.Choice(("auto", "min", "max"))("mode", mode)
         self.lower_is_better = mode != "max"
-        self._direction_is_open = False
+        self._direction_is_open = mode == "auto"
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -298,8 +329,8 @@ class BestController(ProgressController):
 
     def improves(self, value, best):
         """Tells whether a value beats the best by more than the margin."""
-        size = abs(best) if self.threshold_mode == "rel" else 1.0
-        return self.is_better(value, best, self.min_delta * size)
+        size = abs(best or 0.0) if self.threshold_mode == "rel" else 1.0
+        return self.is_better(value, best, abs(self.min_delta) * size)
 
 
 def lowered(multiplier, position, lowest):

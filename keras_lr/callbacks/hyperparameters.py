@@ -25,9 +25,20 @@ class HyperparameterSchedule(StepCallback):
     hyperparameter: str | None = None
     limits = checks.REAL
     method: str | None = None
+    # It drives something else than the rate.
+    logs_rate = False
 
-    def __init__(self, schedule, *, steps_per_epoch=None, optimizer=None):
-        super().__init__(steps_per_epoch, optimizer)
+    def __init__(
+        self,
+        schedule,
+        *,
+        steps_per_epoch=None,
+        optimizer=None,
+        across_fits=False,
+        epochs=None,
+        total_steps=None,
+    ):
+        super().__init__(steps_per_epoch, optimizer, across_fits, epochs, total_steps)
         self.planned = as_schedule("schedule", schedule)
         self._overrides = Overrides()
 
@@ -53,7 +64,7 @@ class HyperparameterSchedule(StepCallback):
             )
         for optimizer in leaves(self.model.optimizer):
             self.attributes(optimizer)
-        self._check_values(self.driver.run.total_steps)
+        self._check_values(self.horizon.of(self.driver.run).total_steps)
 
     def _check_values(self, total):
         if total is None:

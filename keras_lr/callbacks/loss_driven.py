@@ -99,13 +99,15 @@ class BoldDriver(ProgressController):
         on_train_end="keep",
         state_path=None,
         optimizer=None,
+        across_fits=False,
     ):
         self.increase = checks.Number(minimum=1)("increase", increase)
         self.decrease = checks.Number(above=0, below=1)("decrease", decrease)
         self.tolerance = checks.NOT_NEGATIVE("tolerance", tolerance)
         self.bounds = _Bounds.checked(min_lr, max_lr)
         self.min_lr, self.max_lr = self.bounds
-        super().__init__(monitor, mode, verbose, on_train_end, state_path, optimizer)
+        told = (mode, verbose, on_train_end, state_path, optimizer, across_fits)
+        super().__init__(monitor, *told)
 
     def start(self):
         return BoldDriverState()
@@ -198,6 +200,7 @@ class GreedyLR(BestController):
         on_train_end="keep",
         state_path=None,
         optimizer=None,
+        across_fits=False,
     ):
         count, positive = (checks.Number(minimum=least, integer=True) for least in (0, 1))
         self.factor = checks.Number(above=0, below=1)("factor", factor)
@@ -208,7 +211,7 @@ class GreedyLR(BestController):
         self.min_lr, self.max_lr = self.bounds
         self.reset_after = None if reset_after is None else positive("reset_after", reset_after)
         told = {"verbose": verbose, "on_train_end": on_train_end, "state_path": state_path}
-        told["optimizer"] = optimizer
+        told |= {"optimizer": optimizer, "across_fits": across_fits}
         super().__init__(monitor, mode, min_delta, threshold_mode, smoothing, **told)
 
     def start(self):

@@ -23,7 +23,7 @@ class LearningRateRecorder(RateCallback):
 
     `tensorboard`, a folder, gets an event file in which these names are scalars over the number of
     the update, written once per epoch (needs the extra `tensorboard`). Give a folder of its own:
-    Keras' `TensorBoard` has `epoch_learning_rate`, the next update's rate.
+    Keras' `TensorBoard` has one rate per epoch, `epoch_learning_rate`.
 
     `updates`, `learning_rates` (a dict by optimizer name), `epoch_logs` and `events` hold the
     record of the last fit; `to_dict`, `to_csv` and `plot` give it away. Where the optimizers of a
@@ -50,7 +50,7 @@ class LearningRateRecorder(RateCallback):
     [0.75, 0.25]
     """
 
-    writes_rate = True
+    records = True
 
     def __init__(self, tensorboard=None, *, optimizer=None):
         super().__init__(optimizer)
@@ -136,14 +136,12 @@ class LearningRateRecorder(RateCallback):
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
         self.begin_record()
-        self._last = {"update": self._begin, **self._not_known()}
+        self._last = {"update": self._begin}
 
     def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
         super().on_epoch_end(epoch, logs)
         self.record_updates(without_last=self.driver.batches_without_data)
-        logs = {} if logs is None else logs
-        rates = {name: rate for name, rate in self._last.items() if name != "update"}
-        self.driver.driven.put_into(logs, epoch, getattr(self.model, "history", None), rates)
         self.epoch_logs.append({"epoch": epoch, **self._last, **logs})
         self.epoch_ends.append(self._length)
 
@@ -151,19 +149,14 @@ class LearningRateRecorder(RateCallback):
         self._tally = Tally(self.driver.driven.driven_by(self))
         self._begin = self._tally.begin
 
-    def _not_known(self):
-        driven_set = self.driver.driven
-        return {driven_set.log_name(d): math.nan for d in driven_set.driven_by(self)}
-
     def record_updates(self, without_last=0):
         """Records the updates made since the last time, not counting the last few batches."""
         updates, rates = self._tally.rows(without_last)
         self._add_columns(rates)
-        for driven in self.driver.driven.driven_by(self):
-            if driven.name in rates:
-                self._note_last(self.driver.driven.log_name(driven), updates, rates[driven.name])
+        if self._writer is not None:
+            self._write(updates, rates)
         if len(updates):
-            self._last["update"] = int(updates[-1])
+            self._last = {"update": int(updates[-1])}
         end = self._length + len(updates)
         self._event_positions += [min(position, end) for position in self._later_positions()]
         self._updates.append(updates)
@@ -178,16 +171,14 @@ class LearningRateRecorder(RateCallback):
         for name, column in self._rates.items():
             column.append(rates.get(name, np.full(count, math.nan)))
 
-    def _note_last(self, name, updates, rates):
-        made = ~np.isnan(rates)
-        if len(updates):
-            self._last[name] = float(rates[-1])
-        if made.any():
-            self._last[name] = float(rates[made][-1])
-        if self._writer is not None:
-            for update, value in zip(updates[made], rates[made]):
-                self._writer.add_scalar(name, float(value), step=int(update))
-            self._writer.flush()
+    def _write(self, updates, rates):
+        driven_set = self.driver.driven
+        names = {driven.name: driven_set.log_name(driven) for driven in driven_set}
+        for name, column in rates.items():
+            for update, rate in zip(updates, column):
+                if not math.isnan(rate):
+                    self._writer.add_scalar(names[name], float(rate), step=int(update))
+        self._writer.flush()
 
     def to_dict(self):
         """Returns the record as lists and dicts, ready for JSON."""

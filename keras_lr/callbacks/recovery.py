@@ -105,6 +105,7 @@ class RecoverFromDivergence(ProgressController):
         on_train_end="keep",
         state_path=None,
         optimizer=None,
+        across_fits=False,
     ):
         self.factor = checks.Number(above=0, below=1)("factor", factor)
         self.max_recoveries = checks.Number(minimum=0, integer=True)(
@@ -115,7 +116,7 @@ class RecoverFromDivergence(ProgressController):
         self.every = interval(every)
         if self.every != "epoch" and monitor != "loss":
             checks.refuse("monitor", "'loss' where `every` is a number of batches", monitor)
-        super().__init__(monitor, mode, verbose, on_train_end, state_path, optimizer)
+        super().__init__(monitor, mode, verbose, on_train_end, state_path, optimizer, across_fits)
         # Validation has seen the weights as they are; what training tells lacks the last update.
         self._lags = not monitor.startswith("val_")
         self._begin_anew()

@@ -61,7 +61,7 @@ def replay(callback, metrics, *, learning_rate=None, steps_per_epoch=1):
             change = rate, _rate(after, base[done]), reason
             events.append(Event(epoch, None, type(callback).__name__, None, *change))
         states.append(after)
-        stopped = value is not None and rule.stops(float(value))
+        stopped = value is not None and rule.stops(after, float(value))
         if stopped:
             break
     seen = slice(len(states) - 1)

@@ -27,12 +27,30 @@ class FitSchedule(StepCallback):
     >>> _ = model.fit(x, y, batch_size=4, epochs=5, callbacks=[callback], verbose=0)
     >>> callback.schedule
     Warmup(LinearDecay(0.1, 50), 10, overlay=True)
+
+    A run of five fits, with a part of the data each:
+
+    >>> schedule = LinearDecay(0.1, "100%")
+    >>> callback = FitSchedule(schedule, across_fits=True, epochs=5)  # in all
+    >>> for part in np.split(x, 5):
+    ...     _ = model.fit(part, y[:8], batch_size=4, callbacks=[callback], verbose=0)
+    >>> callback.schedule, callback.left_off["clocks"]
+    (LinearDecay(0.1, 10), [10])
     """
 
     sets_base = True
 
-    def __init__(self, schedule, *, steps_per_epoch=None, optimizer=None):
-        super().__init__(steps_per_epoch, optimizer)
+    def __init__(
+        self,
+        schedule,
+        *,
+        steps_per_epoch=None,
+        optimizer=None,
+        across_fits=False,
+        epochs=None,
+        total_steps=None,
+    ):
+        super().__init__(steps_per_epoch, optimizer, across_fits, epochs, total_steps)
         self.planned = as_schedule("schedule", schedule)
 
 
@@ -57,8 +75,11 @@ class Warmup(StepCallback):
         power=2.0,
         steps_per_epoch=None,
         optimizer=None,
+        across_fits=False,
+        epochs=None,
+        total_steps=None,
     ):
-        super().__init__(steps_per_epoch, optimizer)
+        super().__init__(steps_per_epoch, optimizer, across_fits, epochs, total_steps)
         start = checks.Number(minimum=0, maximum=1)("start", start)
         duration = durations.Length(minimum=0)("duration", duration)
         self.planned = schedules.Warmup(1.0, duration, start, shape, power=power)
@@ -88,8 +109,9 @@ class RandomLearningRate(StepCallback):
         seed=0,
         steps_per_epoch=None,
         optimizer=None,
+        across_fits=False,
     ):
-        super().__init__(steps_per_epoch, optimizer)
+        super().__init__(steps_per_epoch, optimizer, across_fits)
         self.every = interval(every)
         self.planned = schedules.RandomUniform(minimum, maximum, seed=seed)
 
@@ -118,8 +140,9 @@ class RandomJitter(StepCallback):
         distribution="uniform",
         steps_per_epoch=None,
         optimizer=None,
+        across_fits=False,
     ):
-        super().__init__(steps_per_epoch, optimizer)
+        super().__init__(steps_per_epoch, optimizer, across_fits)
         self.every = interval(every)
         self.planned = schedules.Jitter(1.0, amplitude, seed=seed, distribution=distribution)
 

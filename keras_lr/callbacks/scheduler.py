@@ -48,7 +48,7 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     [0.25, 0.125, 0.0625]
     """
 
-    sets_base = writes_rate = True
+    sets_base = records = True
 
     def __init__(
         self,
@@ -59,8 +59,11 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
         steps_per_epoch=None,
         state_path=None,
         optimizer=None,
+        across_fits=False,
+        epochs=None,
+        total_steps=None,
     ):
-        StepCallback.__init__(self, steps_per_epoch, optimizer)
+        StepCallback.__init__(self, steps_per_epoch, optimizer, across_fits, epochs, total_steps)
         self.planned = schedule
         self.verbose = verbosity("verbose", verbose)
         self.every = interval(every)
@@ -87,6 +90,7 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     def build(self, run):
         if self.follows_metrics:
             return None
+        run = self.horizon.of(run)
         if run.total_steps is None:
             raise ValueError(f"A rate every n updates needs the length of the run. Received: {run}")
         count = math.ceil(run.total_steps / self.every)
@@ -109,24 +113,22 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
         super().on_epoch_begin(epoch, logs)
         if not self.follows_metrics:
             return
-        rate = self._ask(epoch, *([self._base_rate()] if self._takes_rate else []))
+        in_run = self.epoch_in_run(epoch)
+        rate = self._ask(in_run, *([self._base_rate()] if self._takes_rate else []))
         self.state = ControllerState(rate=rate)
-        self.driver.update(epoch, self, f"schedule({epoch})")
+        self.driver.update(epoch, self, f"schedule({in_run})")
         if self.verbose:
             tell(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, logs)
-        if logs is not None:
-            history = getattr(self.model, "history", None)
-            self.driver.driven.put_into(logs, epoch, history)
         self.driver.decided(self, epoch + 1)
 
     def _base_rate(self):
         """Returns what `schedule` returned last, unless somebody else has written a rate since."""
-        self.driver.adopt_foreign_writes()
-        written = self.driver.adoptions != self._adoptions
-        self._adoptions = self.driver.adoptions
+        self.driver.others.adopt()
+        written = self.driver.others.adoptions != self._adoptions
+        self._adoptions = self.driver.others.adoptions
         if self.state.rate is not None and not written:
             return self.state.rate
         rates = self.driver.driven.base_rates(self)

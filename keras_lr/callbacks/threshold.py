@@ -48,6 +48,7 @@ class LossThreshold(Controller):
         on_train_end="keep",
         state_path=None,
         optimizer=None,
+        across_fits=False,
     ):
         if checks.as_number(thresholds) is not None:
             thresholds = [thresholds]
@@ -58,7 +59,7 @@ class LossThreshold(Controller):
             required = f"one more than the {len(self.thresholds)} thresholds"
             checks.refuse("learning_rates", required, learning_rates)
         self.hysteresis = checks.NOT_NEGATIVE("hysteresis", hysteresis)
-        super().__init__(monitor, verbose, on_train_end, state_path, optimizer)
+        super().__init__(monitor, verbose, on_train_end, state_path, optimizer, across_fits)
 
     def start(self):
         return ThresholdState()

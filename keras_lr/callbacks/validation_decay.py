@@ -43,8 +43,9 @@ class ValidationDecay(ProgressController):
         *,
         state_path=None,
         optimizer=None,
+        across_fits=False,
     ):
-        super().__init__(monitor, mode, verbose, on_train_end, state_path, optimizer)
+        super().__init__(monitor, mode, verbose, on_train_end, state_path, optimizer, across_fits)
 
     def start(self):
         return ValidationDecayState()

@@ -9,7 +9,7 @@ class CallbackPlan:
 
     `owner` is what messages call it, `place` where it is listed: two entries of one object have
     the same `identity`. `writes_rate` tells that it changes the rate, `sets_base` that it names
-    absolute ones, `logs_rate` that it puts the rate into the logs, `reads_logs` that it writes the
+    absolute ones, `logs_rate` that it is there to log the rate, `reads_logs` that it writes the
     logs of an epoch somewhere. `lower_limit` is the rate below which it makes no cut.
     `depends_on_length` tells that a longer epoch would make another schedule of it. `targets` stand
     for the optimizers that it drives.

@@ -12,9 +12,12 @@ What follows metrics changes seldom, between epochs, as `scale · base + level`:
   `scale · schedule` at the same time: what is saved then continues at the rate that was applied.
 """
 
+import math
+
 import numpy as np
 
 from keras_lr.driving.applied_rates import AppliedRates, Formula
+from keras_lr.driving.rate_as_read import RateAsRead
 from keras_lr.driving.rate_in_step import RateInStep
 from keras_lr.keras_private.optimizers import (
     RATE_METHOD,
@@ -37,11 +40,12 @@ class DrivenOptimizer:
     """An optimizer whose rate is `(scale · base(t) + level) × factors(t)` during one fit.
 
     `base` is a schedule in the place of the optimizer's own rate, or None; `factors` are schedules.
-    Their t is `first_update` at the first update of the fit. `steps` has the optimizer's dial.
+    Their t is `first_update` at the first update of the fit. `steps` has the optimizer's dial,
+    `counter` the batches of the epoch; None in a loop by hand.
     """
 
-    def __init__(self, optimizer, steps, first_update=0, number=None):
-        self.optimizer = optimizer
+    def __init__(self, optimizer, steps, first_update=0, number=None, counter=None):
+        self.optimizer, self._counter = optimizer, counter
         # Updates are numbered on where another optimizer has left off.
         self.shift = 0 if number is None else number - updates_made(optimizer)
         self.name = optimizer.name
@@ -58,8 +62,8 @@ class DrivenOptimizer:
         if has_rate_variable(optimizer):
             self.initial = self._without_ours = rate_as_written(self.own)
             self._number = self._seen = read(self.own)
-        # What somebody else has written, until it is the base; and whether the step itself writes.
-        self._foreign, self.is_written_in_step = None, False
+        # What somebody else has written, until it is the base; whether the step itself writes.
+        self.foreign, self.is_written_in_step = None, False
         self._scale, self._level = 1.0, 0.0
         self.begin_epoch()
         self._applied = AppliedRates()
@@ -87,6 +91,7 @@ class DrivenOptimizer:
         """Starts the note of what stands in the optimizer during an epoch."""
         self._since_epoch_began = [(self._scale, self._level)]
         self._epoch_began = self.updates_done()
+        self._counted_before = self.batches_counted()
 
     def rewind(self):
         """Notes that the counter was set back."""
@@ -113,9 +118,13 @@ class DrivenOptimizer:
         """Has the optimizer ask `rate_in_step` for its rate; None leaves it to itself."""
         self._overrides.take_off()
         self._rate = rate
-        if rate is not None:
-            self._overrides.put(self.optimizer, RATE_METHOD, rate)
-            self._turn_dial()
+        if rate is None:
+            return
+        if self._counter is not None:
+            rate = RateAsRead(self.optimizer, rate, self.as_read)
+            self._overrides.put(self.optimizer, "apply", rate.apply)
+        self._overrides.put(self.optimizer, RATE_METHOD, rate)
+        self._turn_dial()
 
     def remove(self):
         """Takes out what was put in."""
@@ -141,7 +150,7 @@ class DrivenOptimizer:
             return
         self._scale, self._level = scale, level
         self._since_epoch_began.append((scale, level))
-        self._foreign = None
+        self.foreign = None
         self._note()
         if self.initial is None:
             self._held = self.optimizer.learning_rate = combined(self.own, scale, level)
@@ -159,7 +168,6 @@ class DrivenOptimizer:
             self._write(self._without_ours * scale + level * self.multiplier)
 
     def _write(self, rate):
-        # First, as those who watch for others ask for it.
         self._number = self._seen = as_held(self.optimizer, rate)
         self.optimizer.learning_rate = rate
 
@@ -176,7 +184,7 @@ class DrivenOptimizer:
 
     def _in_variable(self):
         ours = self.initial * self._scale + self._level
-        return ours if self._foreign is None else self._foreign
+        return ours if self.foreign is None else self.foreign
 
     # What others do to it
 
@@ -191,19 +199,10 @@ class DrivenOptimizer:
         return own_rate(self.optimizer) is not self._held
 
     def note_foreign_write(self):
-        """Notes what counts from the next update on: somebody else has just written a number."""
+        """Notes that somebody else has just written a number."""
         self._seen = read(self.own)
-        self._foreign = None if self._seen == self._number else rate_as_written(self.own)
+        self.foreign = None if self._seen == self._number else rate_as_written(self.own)
         self._note()
-
-    @property
-    def has_foreign_write(self):
-        """Tells whether a number was noted and is not the base yet."""
-        return self._foreign is not None
-
-    def note_writing_step(self):
-        """Notes that the training step itself writes the rate: what, cannot be seen."""
-        self.is_written_in_step = True
 
     def doubt(self, without_last=None):
         """Notes that nobody knows the rates since the epoch began, or of the last few batches.
@@ -211,10 +210,10 @@ class DrivenOptimizer:
         Returns the update where that begins, None if there was none.
         """
         begin = self._epoch_began if without_last is None else self.updates_done(without_last)
-        if begin >= self.updates_done():
-            return None
-        self._applied.doubt(begin, self.updates_done())
-        return begin
+        end = self.updates_done()
+        if begin < end:
+            self._applied.doubt(begin, end)
+        return begin if begin < end else None
 
     def was_written_unseen(self):
         """Tells whether the number is neither ours nor one that was seen when it was written."""
@@ -231,7 +230,7 @@ class DrivenOptimizer:
         if self.has_other_rate() or not self.was_overwritten():
             return False
         found, self._number = rate_as_written(self.own), read(self.own)
-        self._seen, self._foreign = self._number, None
+        self._seen, self.foreign = self._number, None
         self.initial = found / self._scale if self._scale else self.initial
         self._level = self._level if self._scale else found
         self._without_ours = found / staying if staying else self._without_ours
@@ -263,9 +262,15 @@ class DrivenOptimizer:
         """Returns the rates applied at an array of updates, as float64."""
         return self._applied.at(updates)
 
-    def last_applied(self):
-        """Returns the rate of the last update that was made."""
-        return self.rate_of(self.updates_done() - 1)
+    def last_applied(self, without_last=0):
+        """Returns the rate of the last update in this fit; NaN if none was made."""
+        last = self.updates_done(without_last) - 1
+        return self._applied.next(last) if last >= self._begin else math.nan
+
+    def as_read(self):
+        """Returns what somebody reads in a fit: after a batch the rate that it was made with."""
+        is_after = self._counter.is_after_batch(self.batches_counted() - self._counted_before)
+        return self.last_applied() if is_after and self.updates_made() else self.at_next_update()
 
     def rate_of(self, update):
         """Returns the rate of an update, of the first one of this fit where it was before that."""

@@ -18,15 +18,14 @@ class DrivenSet:
     """The optimizers of a model, and those that callbacks name, each with its callbacks.
 
     `callbacks` is the list of the driver, which grows while they join; `epochs` and `batches`, per
-    epoch, are None where nobody knows.
+    epoch, are None where nobody knows; `counter` counts the batches of an epoch.
     """
 
-    def __init__(self, callbacks, epochs, batches):
+    def __init__(self, callbacks, epochs, batches, counter):
+        self._counter = counter
         self._callbacks, self._epochs, self._batches = callbacks, epochs, batches
         self._driven, self._own, self._beside = [], None, []
         self._watch = self._steps = self._compiled = None
-        # The names of rates in the logs so far.
-        self._logged = {}
 
     def __iter__(self):
         return iter(self._driven)
@@ -57,16 +56,17 @@ class DrivenSet:
 
     # Taken over and left
 
-    def take_over(self, model, found, clocks, numbers=None):
+    def take_over(self, model, found, clocks, numbers=None, by_hand=False):
         """Drives what `find` has found.
 
         `clocks` are the t of their next updates, `numbers` what these are counted as.
         """
         self._own = model.optimizer
+        self._is_by_hand, counter = by_hand, None if by_hand else self._counter
         self._steps, self._compiled = DrivenSteps.begin(model), None
         rows = zip(found, clocks, numbers or [None] * len(clocks), strict=True)
         self._driven = [
-            DrivenOptimizer(optimizer, self._steps, clock, number)
+            DrivenOptimizer(optimizer, self._steps, clock, number, counter)
             for optimizer, clock, number in rows
         ]
         self._beside = [c.install(d) for d in self._driven for c in self.callbacks_of(d)]
@@ -106,7 +106,7 @@ class DrivenSet:
             for old, new in zip(before, found)
         ]
         numbers = [old.updates_done() for old in before]
-        self.take_over(model, found, clocks, numbers)
+        self.take_over(model, found, clocks, numbers, self._is_by_hand)
         for driven, name in zip(self._driven, names):
             # In records and logs it is the same place.
             driven.name = name
@@ -130,7 +130,21 @@ class DrivenSet:
             self._steps.give_back(model)
         self._driven, self._steps = [], None
 
-    # What each is to do
+    # Their callbacks
+
+    def drives_something(self):
+        """Tells whether a callback changes a rate, and does not only record it."""
+        return any(c.follows_metrics or c.schedule is not None for c in self._callbacks)
+
+    def record_updates(self, without_last=0):
+        """Has every callback that keeps a record note the updates made so far."""
+        for callback in self._callbacks:
+            callback.record_updates(without_last)
+
+    def begin_record(self):
+        """Has every callback that keeps a record go on from here."""
+        for callback in self._callbacks:
+            callback.begin_record()
 
     def callbacks_of(self, driven):
         """Returns the callbacks that have a say in the rate of one optimizer."""
@@ -186,16 +200,10 @@ class DrivenSet:
         """Returns the name of one optimizer's rate in the logs."""
         return "learning_rate" if len(self) == 1 else f"learning_rate_{driven.name}"
 
-    def put_into(self, logs, epoch, history, rates=None):
-        """Puts the rate of each optimizer's last update, or these, into the logs of an epoch.
+    def in_logs(self, without_last=0):
+        """Returns the rate of each optimizer's last update, by its name in the logs.
 
-        In a History a column that comes later begins with NaN, and one that goes ends so: it is as
-        long as the others. `history` is None without any.
+        The last few batches are not counted. NaN where none was made in this fit: nobody applied
+        a rate.
         """
-        if rates is None:
-            rates = {self.log_name(driven): driven.last_applied() for driven in self._driven}
-        before = [] if history is None or epoch in history.epoch[-1:] else history.epoch
-        for name in rates if before else ():
-            history.history.setdefault(name, [math.nan] * len(before))
-        self._logged |= dict.fromkeys(rates, math.nan)
-        logs |= self._logged | rates
+        return {self.log_name(d): d.last_applied(without_last) for d in self._driven}

@@ -5,13 +5,13 @@
 How that reaches an optimizer is in driven_optimizer.py; README.md is the walk through this folder.
 """
 
-import warnings
 import weakref
 
 from keras_lr.diagnosis.plan_rules import is_another_length
 from keras_lr.driving import preflight
 from keras_lr.driving.driven_set import DrivenSet
 from keras_lr.driving.events import Event
+from keras_lr.driving.logged_rates import LoggedRates
 from keras_lr.driving.others import Others
 from keras_lr.driving.saved_state import SavedState
 from keras_lr.keras_private import training_step
@@ -36,17 +36,20 @@ class Driver:
         check_optimizer(model, optimizer)
         self._model = weakref.ref(model)
         self.params, self.by_hand, self.started = params, False, False
-        self.callbacks, self.events, self.adoptions = [], [], 0
+        self.callbacks, self.events = [], []
         # Those that the counters of the optimizers have too many, after an epoch.
         self.batches, self.batches_without_data = BatchCounter(), 0
         self.saved = SavedState(self.callbacks)
-        self._preflight = preflight.Preflight(model)
+        self.preflight = preflight.Preflight(model)
         self._overrides, self.others = Overrides(), Others(self, self._model)
         self._batches_per_epoch, self._last_clocks = batches, []
         self._undone_epoch, self._ended_epoch, self._is_first_epoch = None, None, True
         self._may_check_length, self.is_in_fit = True, False
+        # Of the run that this fit goes on with: those of the fits before it, and of this one, too.
+        self.epochs_before = self._epochs_done = 0
+        self._logged = LoggedRates()
         epochs = (params or {}).get("epochs") or None
-        self.driven = DrivenSet(self.callbacks, epochs, batches)
+        self.driven = DrivenSet(self.callbacks, epochs, batches, self.batches)
         self.run = self.driven.run_of(leaves(optimizer or model.optimizer)[0])
 
     def put_on(self, owner):
@@ -82,42 +85,68 @@ class Driver:
         """Adds a callback; raises if it cannot work with those that are there."""
         if any(other is callback for other in self.callbacks):
             # `on_train_begin` was called once more by hand, before the first epoch, or:
-            self._preflight.check(self.callbacks, self.run)
+            self.preflight.check(self.callbacks, self.run)
             return
         check_optimizer(self._model(), callback.optimizer)
-        self._preflight.check([*self.callbacks, callback], self.run)
+        self.preflight.check([*self.callbacks, callback], self.run)
         self.saved.open(callback)
         self.callbacks.append(callback)
 
     def begin_epoch(self, epoch):
         """Takes the optimizer over, at the first epoch of the fit; savers have restored by then."""
-        self._see_others()
-        self._is_at_first_batch = self._is_between_epochs = True
+        self.others.see()
+        self._is_at_first_batch = self.is_between_epochs = True
         self.batches.begin_epoch()
-        self._epoch, self.batches_without_data = epoch, 0
+        self.epoch, self.batches_without_data = epoch, 0
         for driven in self.driven:
             driven.begin_epoch()
         if not self.started:
-            self.started = True
             self._start(epoch)
+            self.started = True
 
     def _start(self, epoch):
         model = self._model()
         optimizers = self.driven.find(model)
         self.is_in_fit = FitCall.of(model) is not None
-        if self.is_in_fit and self._drives_something():
+        if self.is_in_fit and self.driven.drives_something():
             check_is_in_step(model, optimizers)
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
+        self._epochs_done = epoch
+        left_off = self._left_off()
+        if left_off is not None:
+            self.epochs_before = left_off["epoch"] - epoch
+            # Another number of optimizers goes on with the clock of the first.
+            then = left_off["clocks"]
+            clocks = then if len(then) == len(optimizers) else then[:1] * len(optimizers)
+        for callback in self.callbacks:
+            callback.prepare(epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
-        self.driven.take_over(model, optimizers, clocks)
+        self.driven.take_over(model, optimizers, clocks, by_hand=self.by_hand)
         self.others.watch()
         self.saved.begin(self.driven, epoch, restored)
-        self._preflight.check(self.callbacks, self.run, self.driven, epoch)
+        self.preflight.check(self.callbacks, self.run, self.driven, epoch)
         for optimizer in optimizers:
             self.put_on(optimizer)
         if self.is_in_fit:
             # An interrupted fit has not called `finish`: who trains next does.
             training_step.call_after_fit(self._overrides, model, self.finish)
+
+    def _left_off(self):
+        """Returns where the fits before this one have left off, if it goes on from there."""
+        known = {c: c.left_off for c in self.callbacks if c.across_fits and c.left_off}
+        for callback, left_off in known.items():
+            first, other = next(iter(known.items()))
+            if left_off != other:
+                raise ValueError(
+                    "Callbacks with across_fits=True in a fit must have been in the same fits. "
+                    f"Received: {first.owner} after {_shown(other)}, {callback.owner} after "
+                    f"{_shown(left_off)}"
+                )
+        return next(iter(known.values()), None)
+
+    def position(self):
+        """Returns how many epochs of the run are done, and the clocks, ready for JSON."""
+        return {"epoch": self._epochs_done + self.epochs_before, "clocks": self.clocks()}
 
     def _first_update(self, epoch, optimizer):
         needed = any(callback.schedule is not None for callback in self.callbacks)
@@ -134,17 +163,17 @@ class Driver:
     def begin_batch(self, batch):
         """Sees what others have done to rates and counters since the last batch."""
         if self.driven.is_exchanged(self._model()):
-            self._follow_exchange(self.others.begun_since_checked(batch))
+            self.others.follow_exchange(self.others.begun_since_checked(batch))
         self.batches.begin(batch)
         if self._is_at_first_batch:
-            self._is_at_first_batch = self._is_between_epochs = False
+            self._is_at_first_batch = self.is_between_epochs = False
             self.others.begin_batches()
-            self.adopt_foreign_writes()
-            self.begin_record()
+            self.others.adopt()
+            self.driven.begin_record()
 
-    def _follow_exchange(self, begun=0):
-        self._may_check_length &= self._is_between_epochs
-        self.others.follow_exchange(self._is_between_epochs, begun)
+    def follow_exchange(self):
+        """Notes that others are driven now, in the midst of an epoch or between two."""
+        self._may_check_length &= self.is_between_epochs
         self.saved.follow(self.driven)
 
     def end_batch(self, batch):
@@ -154,33 +183,37 @@ class Driver:
 
     def end_epoch(self, epoch):
         """Puts the clock right after an epoch of `fit`; does it once, whoever asks first."""
+        self._epochs_done = epoch + 1
         if self.by_hand:
-            return
-        if self._ended_epoch == epoch:
-            self._see_others()
-            return
-        model, self._ended_epoch, self._is_between_epochs = self._model(), epoch, True
+            self._logged.note(self.driven.in_logs())
+        elif self._ended_epoch == epoch:
+            self.others.see()
+        else:
+            self._ended_epoch, self.is_between_epochs = epoch, True
+            self._end_epoch_of_fit(epoch)
+
+    def log_rates(self, logs):
+        """Puts the applied rates of the epoch that has ended into its logs."""
+        history = getattr(self._model(), "history", None)
+        self._logged.put_into(logs, self._epochs_done - 1, history)
+
+    def _end_epoch_of_fit(self, epoch):
+        model = self._model()
         is_fit = FitCall.of(model) is not None
         self.batches_without_data = int(is_fit and self.batches.counts_a_batch_too_many(model))
-        if self.batches_without_data and self._drives_something():
+        if self.batches_without_data and self.driven.drives_something():
             self.batches.take_back_what_was_no_batch(model)
             self.batches_without_data = 0
         if self._is_first_epoch and self.batches.ended:
             self._is_first_epoch = False
             if any(callback.drives_or_records for callback in self.callbacks):
-                self.driven.check(model, self._drives_something())
+                self.driven.check(model, self.driven.drives_something())
+        self.batches.end_epoch()
         self._check_length(epoch)
         self.others.end_epoch()
-        self.adopt_foreign_writes()
-
-    def _see_others(self):
-        """Before a callback decides: what others did since the one before is what it decides on."""
-        is_noted = any(driven.has_foreign_write for driven in self.driven)
-        if is_noted or self.driven.is_exchanged(self._model()):
-            self.adopt_foreign_writes()
-
-    def _drives_something(self):
-        return any(c.follows_metrics or c.schedule is not None for c in self.callbacks)
+        # Before anybody decides: later the clock may have been set back.
+        self._logged.note(self.driven.in_logs(self.batches_without_data))
+        self.others.adopt()
 
     def _check_length(self, epoch):
         """At the end of the first epoch, warns if it was not as long as the schedules' plan."""
@@ -191,7 +224,7 @@ class Driver:
                 made = self.driven[0].updates_made()
                 if not is_another_length(self.run.steps_per_epoch, made):
                     return
-                self._preflight.check(self.callbacks, self.run, self.driven, epoch, made)
+                self.preflight.check(self.callbacks, self.run, self.driven, epoch, made)
 
     def decided(self, callback, epoch):
         """Keeps all states of the moment after `epoch` epochs, when the last one is decided."""
@@ -222,28 +255,6 @@ class Driver:
                 done, name = driven.updates_done(), type(cause).__name__
                 self.events.append(Event(epoch, done, name, driven.name, rate, now, reason))
 
-    def note_event(self, who, driven, update, before, after, reason):
-        """Notes what somebody else has done in this epoch."""
-        self.events.append(Event(self._epoch, update, who, driven.name, before, after, reason))
-
-    def adopt_foreign_writes(self):
-        """Takes what somebody else has written as the base."""
-        foreign = []
-        if self.driven.is_exchanged(self._model()):
-            foreign = [driven.name for driven in self.driven if driven.has_other_rate()]
-            self._follow_exchange()
-        foreign += self.driven.adopt_foreign_writes()
-        if foreign and self._drives_something() and not self._preflight.has_named_a_writer:
-            warnings.warn(
-                f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "
-                "callbacks of keras_lr, perhaps Keras' LearningRateScheduler or ReduceLROnPlateau. "
-                "A number, or a schedule, is the base from here on, and is multiplied when a "
-                "metric changes a factor; it has no effect under FitSchedule and "
-                "RandomLearningRate.",
-                stacklevel=2,
-            )
-        self.adoptions += bool(foreign)
-
     def next_rate(self, callback):
         """Returns the smallest rate, at multiplier 1, of the next update that a callback drives."""
         return self.driven.next_rate(callback)
@@ -256,23 +267,13 @@ class Driver:
 
     def rewind(self, restore):
         """Has `restore` set weights and counters back; what counts now counts from there on."""
-        self.record_updates()
+        self.driven.record_updates(self.batches_without_data)
         self.others.expecting(restore)
         for driven in self.driven:
             driven.rewind()
         # Of the length of an epoch in which this happened, the counters tell nothing.
         self._may_check_length = False
-        self.begin_record()
-
-    def record_updates(self):
-        """Has every callback that keeps a record note the updates made so far."""
-        for callback in self.callbacks:
-            callback.record_updates(self.batches_without_data)
-
-    def begin_record(self):
-        """Has every callback that keeps a record go on from here."""
-        for callback in self.callbacks:
-            callback.begin_record()
+        self.driven.begin_record()
 
     def decisions(self):
         """Returns what `undo_decisions` needs to take back those that come from here on."""
@@ -292,3 +293,7 @@ class Driver:
     def is_undone(self, epoch):
         """Tells whether the end of this epoch is not to be decided on."""
         return epoch == self._undone_epoch
+
+
+def _shown(left_off):
+    return f"{left_off['epoch']} epochs and {left_off['clocks'][0]} updates"

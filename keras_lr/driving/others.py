@@ -1,7 +1,9 @@
 """What somebody else does to rates and counters while they are driven: seen, and recorded."""
 
 import math
+import warnings
 
+from keras_lr.driving.events import Event
 from keras_lr.keras_private.host_writes import watch_counter, watch_rate
 from keras_lr.keras_private.overrides import Overrides
 
@@ -21,6 +23,8 @@ class Others:
     def __init__(self, driver, model):
         self._driver, self._model = driver, model
         self._overrides, self._left_at, self._is_setting = Overrides(), {}, False
+        # How often something was taken as the base.
+        self.adoptions = 0
         # Whether batches are under way; and the last one after which nothing was exchanged.
         self._in_batches, self._checked = False, -1
 
@@ -33,7 +37,7 @@ class Others:
     def _watch(self, driven):
         def write_in_step():
             if self._may_be_in_step:
-                driven.note_writing_step()
+                driven.is_written_in_step = True
 
         def set_counter(write, count):
             self._set_counter(driven, write, count)
@@ -92,7 +96,7 @@ class Others:
         if now != before:
             rates = driven.rate_of(before), driven.rate_of(now)
             reason = f"the counter of updates was set from {before} to {now}"
-            self._driver.note_event(NAME, driven, now, *rates, reason)
+            self._note(driven, now, *rates, reason)
 
     # Numbers and schedules
 
@@ -101,25 +105,51 @@ class Others:
         if not self._driver.driven.is_exchanged(self._model()):
             self._checked = batch
 
-    def follow_exchange(self, is_between_epochs, begun=0):
+    def see(self):
+        """Before a callback decides: what others did since the one before is what it decides on."""
+        driven_set = self._driver.driven
+        is_noted = any(driven.foreign is not None for driven in driven_set)
+        if is_noted or driven_set.is_exchanged(self._model()):
+            self.adopt()
+
+    def adopt(self):
+        """Takes numbers and schedules that somebody else has written as the base."""
+        driver, foreign = self._driver, []
+        if driver.driven.is_exchanged(self._model()):
+            foreign = [driven.name for driven in driver.driven if driven.has_other_rate()]
+            self.follow_exchange()
+        foreign += driver.driven.adopt_foreign_writes()
+        if foreign and driver.driven.drives_something() and not driver.preflight.has_named_a_writer:
+            warnings.warn(
+                f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "
+                "callbacks of keras_lr, perhaps Keras' LearningRateScheduler or ReduceLROnPlateau. "
+                "A number, or a schedule, is the base from here on, and is multiplied when a "
+                "metric changes a factor; it has no effect under FitSchedule and "
+                "RandomLearningRate.",
+                stacklevel=2,
+            )
+        self.adoptions += bool(foreign)
+
+    def follow_exchange(self, begun=0):
         """Drives what has taken the place of an optimizer or its rate; `begun` batches since then.
 
         Whether these were made with the old rate or the new one, nobody knows.
         """
         driver = self._driver
-        driver.driven.check_exchange(self._model(), is_between_epochs)
+        driver.driven.check_exchange(self._model(), driver.is_between_epochs)
         for driven in driver.driven if begun else ():
             self._doubt(driven, "another rate was assigned in the midst of a batch", begun)
-        driver.record_updates()
+        driver.driven.record_updates(driver.batches_without_data)
         before = [driven.at_next_update() for driven in driver.driven]
         is_schedule = any(driven.has_other_rate() for driven in driver.driven)
         driver.driven.exchange(self._model())
         self.watch()
-        driver.begin_record()
+        driver.driven.begin_record()
+        driver.follow_exchange()
         if is_schedule:
             for driven, rate in zip(driver.driven, before):
                 now = driven.updates_done(), rate, driven.at_next_update()
-                driver.note_event(NAME, driven, *now, "another learning_rate was assigned")
+                self._note(driven, *now, "another learning_rate was assigned")
 
     def begun_since_checked(self, batch):
         """Returns how many batches before this one may have been made with another rate."""
@@ -138,5 +168,9 @@ class Others:
         begin = driven.doubt(without_last)
         if begin is not None:
             before = driven.rate_of(begin - 1)
-            reason = f"not known: {reason}"
-            self._driver.note_event(NAME, driven, begin, before, math.nan, reason)
+            self._note(driven, begin, before, math.nan, f"not known: {reason}")
+
+    def _note(self, driven, update, before, after, reason):
+        driver = self._driver
+        event = Event(driver.epoch, update, NAME, driven.name, before, after, reason)
+        driver.events.append(event)

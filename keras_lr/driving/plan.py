@@ -49,7 +49,7 @@ def _callback(callback, model, run):
         is_ours=True,
         writes_rate=callback.follows_metrics or callback.schedule is not None,
         sets_base=callback.sets_base,
-        logs_rate=callback.writes_rate,
+        logs_rate=callback.records,
         lower_limit=callback.lower_limit,
         depends_on_length=run is not None and _depends_on_length(callback, run),
         targets=frozenset(map(id, leaves(callback.optimizer or model.optimizer))),

@@ -1,7 +1,43 @@
 """How many batches an epoch has: known to Keras, given to a callback, or counted."""
 
+from typing import NamedTuple
+
 from keras_lr import checks
 from keras_lr.keras_private.fit_call import FitCall
+from keras_lr.schedules.durations import Run
+
+
+class Horizon(NamedTuple):
+    """The length of a whole run, where it is another one than that of the fit.
+
+    >>> Horizon(epochs=30, total_steps=None, across_fits=True).of(Run(1, 8)).total_steps
+    240
+    """
+
+    epochs: int | None
+    total_steps: int | None
+    across_fits: bool
+
+    @classmethod
+    def checked(cls, epochs, total_steps, across_fits):
+        """Returns it; raises ValueError for what is no length, or two of them."""
+        if epochs is not None and total_steps is not None:
+            required = "None where `epochs` is given, which counts in batches"
+            checks.refuse("total_steps", required, total_steps)
+        epochs = None if epochs is None else checks.COUNT("epochs", epochs)
+        total_steps = None if total_steps is None else checks.COUNT("total_steps", total_steps)
+        return cls(epochs, total_steps, across_fits)
+
+    @property
+    def is_open(self):
+        """Tells whether none was given."""
+        return self.epochs is None and self.total_steps is None
+
+    def of(self, run):
+        """Returns the whole run that a fit of this length is in."""
+        if self.is_open and not self.across_fits:
+            return run
+        return Run(self.epochs, run.steps_per_epoch, self.total_steps)
 
 
 def steps_per_epoch(name, value):

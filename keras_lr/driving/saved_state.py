@@ -112,7 +112,9 @@ class SavedState:
         if self._backup is not None:
             return self._from_backup(callback)
         if callback.state_file is not None:
-            return callback.state_file.find(epoch, counts, batches)
+            # A run that is made of many fits begins each of them at epoch 0.
+            known = None if callback.across_fits else epoch
+            return callback.state_file.find(known, counts, batches)
         return None
 
     def _from_backup(self, callback):

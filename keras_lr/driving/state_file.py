@@ -71,15 +71,17 @@ class StateFile:
     def find(self, epoch, counts, batches):
         """Returns the entry of a moment, by epochs and batches done; None for a new run.
 
-        `batches` is the number per epoch, if known. Raises ValueError where there is no such entry.
+        `batches` is the number per epoch, if known; `epoch` is None where only the batches tell.
+        Raises ValueError where there is no such entry.
         """
-        is_new_run = epoch == 0 and (self._has_written or not any(counts))
+        has_begun = any(counts) and not (epoch == 0 and self._has_written)
+        is_new_run = not epoch and not has_begun
         if self._found is not None and not is_new_run:
             place = f"The state file {self.path} of {self._owner}"
             return entry_at(self._found, epoch, counts, batches, place)
         if self._found:
             tell(f"{self._owner}: training begins, and {self.path} of an earlier run anew.")
-        elif epoch > 0:
+        elif epoch:
             warnings.warn(
                 f"{self._owner} finds no state file {self.path}: training goes on at epoch "
                 f"{epoch} with a fresh state.",
@@ -186,14 +188,15 @@ def entry_at(entries, epoch, iterations, batches, place):
     as that epoch is trained again. `place` names the file and its callback in the message.
     """
     for entry in reversed(entries):
-        if entry["epoch"] == epoch and len(entry["iterations"]) == len(iterations):
+        if epoch in (None, entry["epoch"]) and len(entry["iterations"]) == len(iterations):
             ahead = [now - then for now, then in zip(iterations, entry["iterations"])]
             # TensorFlow counts the end of a stream of unknown length as an update, for a while.
             if all(0 <= n < batches if batches else abs(n) <= 1 for n in ahead):
                 return entry
     last = [f"epoch {e['epoch']} (batch {e['iterations'][0]})" for e in entries[-5:]]
+    done = "" if epoch is None else f"{epoch} epochs and "
     raise ValueError(
-        f"{place} has no entry for the weights that training goes on from: {epoch} epochs and "
+        f"{place} has no entry for the weights that training goes on from: {done}"
         f"{iterations[0]} batches done. Its last ones: {', '.join(last) or 'none'}. Restore the "
         "weights of one of these and call fit(initial_epoch=…) with its epoch; list callbacks "
         f"with a `state_path` before those that save weights; {_FRESH}."

@@ -1,5 +1,6 @@
 """What a range test found."""
 
+import dataclasses
 import math
 from dataclasses import dataclass, field
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.finder import rules
+from keras_lr.finder.length import peak_factor
 from keras_lr.schedules.coerce import as_schedule
 
 _ADVICE = {
@@ -54,7 +56,10 @@ class RangeTest:
     * `"still falling"` (to the last rate, which was too low), `"diverged at once"` (the first rate
       was too high), `"too few points"`: none.
 
-    `repeats` are the single curves, and `evidence` pairs of rate and final loss from `verify`.
+    `repeats` are the single curves, and `evidence` pairs of rate and score from short runs. The
+    suggestion is for a run of `total_steps` updates: those that `range_test` was told, else those
+    that its runs or its sweep were made of. A run of a few hundred may take it as it is; for one
+    many times longer it is too high, and `for_length` has the correction.
     """
 
     learning_rates: np.ndarray
@@ -66,9 +71,10 @@ class RangeTest:
     status: str
     repeats: tuple = field(default=(), repr=False)
     evidence: tuple = ()
+    total_steps: int | None = None
 
     @classmethod
-    def of(cls, curve, repeats):
+    def of(cls, curve, repeats, total_steps=None):
         """Reads suggestions off the mean curve, and the interval off the single ones."""
         seen = _seen(curve, repeats)
         suggestions = dict.fromkeys(rules.NAMES)
@@ -91,7 +97,25 @@ class RangeTest:
                 interval = rates[0], rates[-1]
         arrays = [_frozen(a) for a in (curve.rates, curve.losses, curve.smoothed)]
         status = "never fell" if seen == "only rose" else seen
-        return cls(*arrays, suggestions, suggestion, interval, status, tuple(repeats))
+        told = {"repeats": tuple(repeats), "total_steps": total_steps}
+        return cls(*arrays, suggestions, suggestion, interval, status, **told)
+
+    def for_length(self, total_steps, updates_per_epoch=None):
+        """Returns the same, its suggestion for a run of so many updates; None leaves it as it is.
+
+        `updates_per_epoch` are those of one pass over the data. See `finder.length`.
+
+        >>> arrays = np.ones(2), np.ones(2), np.ones(2)
+        >>> found = RangeTest(*arrays, {}, 0.1, None, "ok", total_steps=100)
+        >>> round(found.for_length(3200, 100).suggestion, 5)
+        0.00743
+        """
+        if total_steps is None or self.suggestion is None or self.total_steps is None:
+            return self
+        factor = peak_factor(total_steps, self.total_steps, updates_per_epoch)
+        interval = self.interval and tuple(factor * rate for rate in self.interval)
+        changed = {"suggestion": factor * self.suggestion, "interval": interval}
+        return dataclasses.replace(self, total_steps=total_steps, **changed)
 
     @property
     def advice(self):
@@ -145,6 +169,7 @@ class RangeTest:
                 {"learning_rates": c.rates.tolist(), "losses": c.losses.tolist()}
                 for c in self.repeats
             ],
+            "total_steps": self.total_steps,
             # JSON has no infinity: a run that diverged has no loss.
             "evidence": [[rate, s if math.isfinite(s) else None] for rate, s in self.evidence],
         }

@@ -3,16 +3,14 @@
 import functools
 
 import keras
-import numpy as np
 
 from keras_lr import checks
 from keras_lr.driving.running import end_interrupted_fit
-from keras_lr.finder.curve import Curve, mean_curve
-from keras_lr.finder.result import RangeTest
-from keras_lr.finder.stopping import AfterDivergence
-from keras_lr.finder.verification import planned_schedule, verified
+from keras_lr.finder.search import HELD_BACK, SHORTEST_SWEEP, Sweep, search, swept
+from keras_lr.finder.verification import Runs, planned_schedule, verified
 from keras_lr.keras_private.fit_call import FitCall
-from keras_lr.keras_private.optimizers import check_optimizer, leaves, replicas
+from keras_lr.keras_private.optimizers import check_optimizer, replicas
+from keras_lr.keras_private.trial_fit import held_back
 from keras_lr.trials import data
 from keras_lr.trials.progress import progress
 from keras_lr.trials.runs import Trials
@@ -32,6 +30,8 @@ def range_test(
     batch_size=32,
     repeats=1,
     verify=0,
+    total_steps=None,
+    budget=None,
     schedule=None,
     sample_weight=None,
     class_weight=None,
@@ -48,10 +48,14 @@ def range_test(
     The rate of update i is `start · (end/start)^(i/(num_steps − 1))`, read by the optimizer's
     counter inside one compiled step. The loss is the batch's own, before its update, as
     `train_on_batch` returns it; with `after_update=True` that of the same batch after the update,
-    as `evaluate` computes it; with `validation_data` (one batch: x and y, or x, y and weights)
-    that of this batch after every update. The sweep ends where the loss has diverged; past `end`
-    it goes on at the same pace, at most as long again, while the loss still falls or noise hides
-    whether it fell.
+    as `evaluate` computes it; with `validation_data` that of these, as one batch, after every
+    update. The sweep ends where the loss has diverged; past `end` it goes on at the same pace, at
+    most as long again, while the loss still falls or noise hides whether it fell. Where it diverges
+    at once, it begins again lower.
+
+    A sweep sees the beginning of training, and only its training loss. Short runs around what it
+    suggests (`verify`, `budget`), judged on `validation_data`, and `total_steps`, as the best peak
+    falls with the length of the run, make the suggestion one for the run that will be made.
 
     **Nothing stays**: weights, statistics, optimizer, metrics, seeds, rate or schedule,
     `stop_training`, `history` and compiled functions are put back bit for bit, also after an
@@ -72,8 +76,16 @@ def range_test(
         verify: short runs of `schedule` at rates around the suggestion, of which the best becomes
             the suggestion, the lowest of those that are as good. Costs `verify` · num_steps
             updates; 3 or 4 will do; figures are in the README.
-        schedule: the planned schedule, for `verify`; only its shape counts, stretched to
-            num_steps updates. By default linear to zero.
+        total_steps: the length of the planned run, in updates. Without it the suggestion is for a
+            few hundred: see `RangeTest.total_steps`.
+        budget: in the place of `num_steps`, `repeats` and `verify`: at most so many updates for
+            everything together, at least 50; 300 and more are worth their while. Where a rate
+            trains, there is a suggestion.
+        validation_data: as in `fit`. Runs are judged by the loss on them, and where there are none,
+            on the last tenth of the arrays, held back (of other data, on the run's own losses).
+            Without runs they are one batch: x and y, or x, y and weights.
+        schedule: the planned schedule, for the runs; only its shape counts, stretched to their
+            length. By default linear to zero.
         smoothing: β in [0, 1) of the bias-corrected exponential mean.
         seed: what shuffling begins with; the same seed gives the same curve.
         verbose: 0 for no progress bar.
@@ -103,15 +115,25 @@ def range_test(
     start, end = checks.POSITIVE("start", start), checks.POSITIVE("end", end)
     if end <= start:
         checks.refuse("end", f"> start = {start}", end)
+    if total_steps is not None:
+        total_steps = _AT_LEAST_ONE("total_steps", total_steps)
+    if budget is not None:
+        budget = checks.Number(minimum=SHORTEST_SWEEP, integer=True)("budget", budget)
+        for name, value, default in (("verify", verify, 0), ("repeats", repeats, 1)):
+            if value != default:
+                checks.refuse(name, f"{default} with a budget, which chooses by itself", value)
     num_steps = checks.Number(minimum=2, integer=True)("num_steps", num_steps)
     repeats, verify = _AT_LEAST_ONE("repeats", repeats), _COUNT("verify", verify)
     beta = checks.Number(minimum=0, below=1)("smoothing", smoothing)
     seed, verbose = _COUNT("seed", seed), _COUNT("verbose", verbose)
     after_update = checks.flag("after_update", after_update)
-    shape = planned_schedule(schedule, num_steps)
+    shape_of = functools.partial(planned_schedule, schedule)
+    shape_of(num_steps)
     _check_model(model, optimizer)
-    data.check_batch("validation_data", validation_data)
-    fit_data = {
+    has_runs = bool(verify or budget)
+    if not has_runs:
+        data.check_batch("validation_data", validation_data)
+    training = {
         "x": data.batches(data.readable_again("x", x)),
         "y": y,
         "batch_size": _AT_LEAST_ONE("batch_size", batch_size),
@@ -120,38 +142,29 @@ def range_test(
         "shuffle": shuffle if data.may_shuffle(x) else False,
     }
 
-    head = max(3, num_steps // 10)
-    rates = start * (end / start) ** (np.arange(2 * num_steps) / (num_steps - 1))
-    measure = {"after": after_update, "validation_batch": validation_data, "optimizer": optimizer}
-    with Trials(model, fit_data, len(rates), **measure) as trials:
+    evaluation = validation_batch = None
+    if not has_runs:
+        validation_batch = validation_data
+    elif validation_data is not None:
+        evaluation = data.evaluation(validation_data, training["batch_size"])
+    else:
+        training, evaluation = held_back(training, HELD_BACK)
+    sweep = Sweep(start, end, num_steps, beta)
+    measure = {"after": after_update, "validation_batch": validation_batch, "optimizer": optimizer}
 
-        def run(rates, rule, seed):
-            return trials.run(rates, rule, seed, progress(num_steps, rates, verbose))
+    def show(planned, rates):
+        return progress(planned, rates, verbose)
 
-        curves = []
-        for repeat in range(repeats):
-            rule = AfterDivergence(num_steps, head, beta)
-            updates, losses = run(rates, rule, seed + repeat)
-            finite, momentum = np.isfinite(losses), momentum_of(trials.optimizer)
-            seen = rates[updates[finite]], losses[finite]
-            curves.append(Curve(*seen, head, beta, rule.diverged, momentum))
-        result = RangeTest.of(mean_curve(curves), curves)
-        if verify and result.suggestion is not None:
-            at_rates = functools.partial(run, seed=seed + repeats)
-            result = verified(result, at_rates, shape, verify, num_steps)
-    return result
-
-
-def momentum_of(optimizer):
-    """Returns which part of each update is of the one before, the largest of several optimizers.
-
-    >>> import keras
-    >>> [momentum_of(o) for o in (keras.optimizers.SGD(), keras.optimizers.Adam(beta_1=0.8))]
-    [0.0, 0.8]
-    """
-    names = "momentum", "beta_1"
-    found = [getattr(part, name, None) for part in leaves(optimizer) for name in names]
-    return max((float(value) for value in found if value is not None), default=0.0)
+    with Trials(model, training, max(2 * num_steps, budget or 0), **measure) as trials:
+        if budget is not None:
+            result = search(trials, budget, shape_of, evaluation, seed, show)
+        else:
+            result = swept(trials, sweep, repeats, seed, show)
+            if verify and result.suggestion is not None:
+                shape = shape_of(num_steps)
+                runs = Runs(trials, shape, num_steps, seed + repeats, evaluation, show)
+                result = verified(result, runs, verify)
+        return result.for_length(total_steps, trials.updates_per_epoch)
 
 
 def _check_model(model, optimizer):

@@ -23,7 +23,11 @@ class BatchCounter:
 
     def begin_epoch(self):
         """Starts from 0."""
-        self.last_begun, self.ended = -1, 0
+        self.last_begun, self.ended, self.is_in_epoch = -1, 0, True
+
+    def end_epoch(self):
+        """Notes that no further batch of it comes."""
+        self.is_in_epoch = False
 
     def begin(self, batch):
         """Notes the index of a batch that begins."""
@@ -32,6 +36,14 @@ class BatchCounter:
     def end(self, batch):
         """Notes the index of a batch that has ended, with `steps_per_execution` the last one."""
         self.ended = batch + 1
+
+    def is_after_batch(self, counted):
+        """Tells whether a batch was made and no other one has begun, by those counted so far.
+
+        Callbacks that are listed earlier are told of the end of a batch before this is.
+        """
+        has_ended = self.ended > self.last_begun or counted > self.last_begun
+        return not self.is_in_epoch or (self.last_begun >= 0 and has_ended)
 
     @property
     def last_had_no_data(self):

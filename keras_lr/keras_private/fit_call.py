@@ -52,6 +52,22 @@ class FitCall:
         return self._local("x")
 
     @property
+    def training(self):
+        """What this call trains on, as the arguments that another `fit` would take."""
+        names = "x", "y", "sample_weight", "class_weight", "batch_size", "shuffle"
+        return {name: self._local(name) for name in names}
+
+    @property
+    def validation(self):
+        """What this call validates on, as the arguments of `evaluate`; None if it does not."""
+        if self._local("validation_data") is None:
+            return None
+        size = self._local("validation_batch_size") or self._local("batch_size")
+        names = ("x", "val_x"), ("y", "val_y"), ("sample_weight", "val_sample_weight")
+        found = {name: self._local(local) for name, local in names}
+        return found | {"batch_size": size, "steps": self._local("validation_steps")}
+
+    @property
     def distributed_data(self):
         """The data set that TensorFlow's trainer reads, or None."""
         return getattr(self._local("epoch_iterator"), "_distributed_dataset", None)

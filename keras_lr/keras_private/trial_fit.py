@@ -1,8 +1,11 @@
 """What a `fit` writes on a model and reads from it, where nothing of the `fit` is to stay."""
 
+from keras.src.trainers.data_adapters import array_slicing
+
 # What `fit` itself writes on a model.
 _LEFT_BY_FIT = (
     "train_function",
+    "test_function",
     "stop_training",
     "history",
     "_eval_epoch_iterator",
@@ -26,4 +29,19 @@ def begin_trials(overrides, model):
     if loss is not None:
         fresh = type(loss)(loss._user_loss, loss._user_loss_weights, output_names=loss.output_names)
         overrides.put(model, "_compile_loss", fresh)
-    vars(model)["train_function"] = None
+    vars(model)["train_function"] = vars(model)["test_function"] = None
+
+
+def held_back(training, share):
+    """Returns arguments of `fit` without the last part of their arrays, and of `evaluate` on it.
+
+    Where there are no arrays, or too few rows, the first are as they were, and the second None.
+    """
+    parts = tuple(training[name] for name in ("x", "y", "sample_weight"))
+    try:
+        train, held = array_slicing.train_validation_split(parts, validation_split=share)
+    except ValueError:
+        return training, None
+    names = "x", "y", "sample_weight"
+    evaluation = dict(zip(names, held)) | {"batch_size": training["batch_size"]}
+    return training | dict(zip(names, train)), evaluation

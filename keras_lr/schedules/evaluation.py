@@ -129,6 +129,22 @@ def _read_torch(value):
         return value.detach().numpy()
 
 
+def is_being_traced(step):
+    """Tells whether `step` stands for a number that is not known yet, as in a compiled step."""
+    value = step.value if isinstance(step, keras.Variable) else step
+    if keras.config.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return not tf.executing_eagerly()
+    if keras.config.backend() == "jax":
+        import jax
+
+        return isinstance(value, jax.core.Tracer)
+    import torch
+
+    return torch.compiler.is_compiling()
+
+
 _READERS = {"tensorflow": _read_tensorflow, "jax": _read_jax, "torch": _read_torch}
 
 

@@ -1,17 +1,18 @@
 """What the range test can be given as data: anything `fit` takes that can be read again."""
 
+import keras
+
 from keras_lr import checks
 
 
-def readable_again(name, x):
-    """Refuses what reading would use up: the caller's own generator or iterator."""
+def readable_again(name, x, place="x=make_batches or x=lambda: make_batches(…)"):
+    """Refuses what reading would use up: the caller's own generator or iterator.
+
+    `place` is where to give the function that makes it.
+    """
     if hasattr(x, "__next__"):
-        checks.refuse(
-            name,
-            "data that can be read again; for a generator give the function that makes it, "
-            "x=make_batches or x=lambda: make_batches(…)",
-            x,
-        )
+        required = "data that can be read again; for a generator give the function that makes it"
+        checks.refuse(name, f"{required}, {place}", x)
     return x
 
 
@@ -38,6 +39,17 @@ def _endless(make):
             checks.refuse("x", "a function that makes a new generator with batches in it", make)
 
 
+def evaluation(given, batch_size):
+    """Returns what to give `evaluate` for validation data as `fit` takes them, or their function.
+
+    >>> evaluation(lambda: [1, 2], 4)["x"], sorted(evaluation((1, 2), 4))
+    ([1, 2], ['batch_size', 'sample_weight', 'x', 'y'])
+    """
+    given = given() if callable(given) and not hasattr(given, "__getitem__") else given
+    x, y, weights = keras.utils.unpack_x_y_sample_weight(given)
+    return {"x": x, "y": y, "sample_weight": weights, "batch_size": batch_size}
+
+
 def may_shuffle(x):
     """Tells whether `fit` itself shuffles this data: for any other it warns that it does not.
 
@@ -45,8 +57,6 @@ def may_shuffle(x):
     >>> may_shuffle({"a": np.ones(3)}), may_shuffle(iter([]))
     (True, False)
     """
-    import keras
-
     if isinstance(x, keras.utils.PyDataset):
         return True
     return all(hasattr(leaf, "shape") for leaf in keras.tree.flatten(x))

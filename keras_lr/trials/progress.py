@@ -18,3 +18,23 @@ def progress(planned, rates, verbose):
         bar.update(update + 1, values=values, finalize=over)
 
     return show
+
+
+def progress_of_all(budget, verbose):
+    """Returns what gives each run of a search its `show`: one bar for all, of `budget` updates."""
+    if not verbose:
+        return None
+    bar = keras.utils.Progbar(budget, stateful_metrics=["learning_rate", "loss"], verbose=verbose)
+    made = 0
+
+    def of_a_run(planned, rates):
+        def show(update, loss, over):
+            nonlocal made
+            made += 1
+            bar.target = max(budget, made)
+            values = [("learning_rate", float(rates[min(update, len(rates) - 1)])), ("loss", loss)]
+            bar.update(made, values=values, finalize=False)
+
+        return show
+
+    return of_a_run

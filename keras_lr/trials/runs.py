@@ -7,7 +7,7 @@ from keras_lr.keras_private.overrides import Overrides
 from keras_lr.keras_private.trial_fit import begin_trials
 from keras_lr.trials import use
 from keras_lr.trials.rate_table import RateTable
-from keras_lr.trials.step import ReportingStep
+from keras_lr.trials.step import LOSS, ReportingStep
 from keras_lr.trials.transaction import Transaction
 from keras_lr.trials.watch import Watch
 
@@ -45,6 +45,8 @@ class Trials:
         self._data, self._most = data, most_updates
         self._measure = {"after": after, "validation_batch": validation_batch}
         self._overrides, self._table = Overrides(), None
+        # Made in all runs together, and those in one pass over the data, None if nobody knows.
+        self.updates, self.updates_per_epoch = 0, None
 
     def __enter__(self):
         model = self.model
@@ -70,15 +72,29 @@ class Trials:
         Returns the numbers of the updates and their losses as arrays; a loss is that of the batch,
         or the mean of the batches that accumulated.
         """
-        self._transaction.rollback()
-        self._transaction.randomness.seed(seed)
+        self.reset(seed)
         self._rates = rates
         watch = Watch(self, rule, show)
         with warnings.catch_warnings():
             # Running out of data is what reading it again and again is for.
             warnings.filterwarnings("ignore", message="Your input ran out of data")
             self.model.fit(**self._data, epochs=_WITHOUT_END, verbose=0, callbacks=[watch])
-        return watch.points()
+        self.updates_per_epoch = watch.updates_per_epoch
+        updates, losses = watch.points()
+        self.updates += len(updates)
+        return updates, losses
+
+    def reset(self, seed):
+        """Goes back to the state before all runs, with what shuffling and the like begin with."""
+        self._transaction.rollback()
+        self._transaction.randomness.seed(seed)
+
+    def evaluate(self, arguments):
+        """Returns the loss of the present weights on the data of these arguments of `evaluate`."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Your input ran out of data")
+            found = self.model.evaluate(**arguments, verbose=0, return_dict=True)
+        return float(found[LOSS])
 
     def go_to(self, update):
         """Has the run go on at the rate of an update."""

@@ -71,6 +71,12 @@ class Watch(keras.callbacks.Callback):
             self._show(update, loss, over)
         return over
 
+    @property
+    def updates_per_epoch(self):
+        """The updates of one pass over the data; None where `fit` does not know."""
+        batches = self.params.get("steps")
+        return batches and batches / self._every
+
     def points(self):
         """Returns the updates and their losses."""
         return np.array(self._updates, dtype="int64"), np.array(self._losses, dtype="float64")

@@ -152,6 +152,65 @@ def test_a_window_is_gone(kind):
         kind(window=3)
 
 
+# What ends the training, the cuts until then, and how many evaluations of a constant there are.
+ENDS = {
+    "cuts": ({"stop_after_cuts": 2}, [2, 4], 7),
+    "cuts, with cooldown": ({"stop_after_cuts": 2, "cooldown": 2}, [2, 5], 9),
+    "min_lr": ({"stop_at_min_lr": True, "min_lr": 0.3}, [2, 4], 7),
+    "min_lr before cuts": ({"stop_at_min_lr": True, "stop_after_cuts": 9, "min_lr": 0.6}, [2], 5),
+    "cuts before min_lr": ({"stop_at_min_lr": True, "stop_after_cuts": 1, "min_lr": 0.1}, [2], 5),
+    "NaN": ({"stop_after_cuts": 1, "on_nan": "reduce"}, [2], 5),
+    "not at min_lr": ({"min_lr": 0.3}, [2, 4], None),
+}
+
+
+@pytest.mark.parametrize("what", ENDS)
+def test_training_ends_where_a_cut_would_be_due_and_none_is_left(what):
+    options, places, length = ENDS[what]
+    found = callbacks.replay(rule(2, **options), [1.0] * 20, learning_rate=1.0)
+    assert [event.epoch for event in found.events] == places
+    assert found.stopped == (length is not None)
+    assert len(found.epochs) == (length or 20)
+
+
+def test_no_end_before_a_cut_is_due():
+    one = rule(2, stop_after_cuts=1)
+    values = [1.0, 1.0, 1.0, 1.0, 0.9, 0.9, 0.8, 0.7]
+    assert not callbacks.replay(one, values).stopped
+    # A NaN that would have cut at once ends the training at once.
+    assert callbacks.replay(rule(2, stop_after_cuts=1, on_nan="reduce"), [1.0, nan, nan]).stopped
+    assert not callbacks.replay(
+        rule(1, stop_after_cuts=1, on_nan="ignore"), [1.0, nan, nan]
+    ).stopped
+
+
+@pytest.mark.parametrize("restore_best", [False, "weights"])
+def test_the_end_in_fit(restore_best, capsys):
+    keras.config.enable_interactive_logging()
+    model = unit_gradient.build(keras.optimizers.SGD(0.4))
+    ends = {"stop_at_min_lr": True, "min_lr": 0.1, "restore_best": restore_best, "verbose": 1}
+    plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, **ends)
+    history = unit_gradient.fit(model, 1, 9, [unit_gradient.Feed([1.0] * 9), plateau])
+    # Each rate is trained at, the lowest too.
+    assert history.history["learning_rate"] == pytest.approx([0.4, 0.4, 0.2, 0.1])
+    if restore_best:
+        assert float(model.get_layer("trace_0").w) == pytest.approx(-0.4)
+    else:
+        np.testing.assert_allclose(unit_gradient.applied(model), [0.4, 0.4, 0.2, 0.1], atol=1e-6)
+    told = "ReduceLROnPlateau ends the training (loss no better than 1 for 1 evaluations)."
+    assert capsys.readouterr().out.count(told) == 1
+
+
+def test_a_state_without_a_count_of_cuts_is_taken():
+    plateau = rule(1, stop_after_cuts=2)
+    entry = plateau.get_state()
+    entry["state"].pop("cuts")
+    plateau.set_state(entry)
+    assert plateau.state.cuts == 0
+    with pytest.raises(ValueError, match="`min_lr` must be above 0 with stop_at_min_lr"):
+        rule(1, stop_at_min_lr=True)
+
+
 def test_max_mode_mirrors_min_mode():
     values = [0.1, 0.5, 0.4, 0.6, 0.6, 0.6]
     assert cuts(rule(1, mode="max"), values) == cuts(rule(1), [-v for v in values]) == [2, 4, 5]
@@ -219,6 +278,11 @@ BAD = {
     "smoothing": (1.0, "`smoothing` must be a finite number >= 0 and < 1"),
     "on_nan": ("raise", "`on_nan` must be one of 'bad', 'ignore', 'reduce', 'stop'"),
     "restore_best": (True, "`restore_best` must be False, 'weights' or 'all'"),
+    "stop_after_cuts": (
+        0,
+        "`stop_after_cuts` must be an integer >= 1. Received: stop_after_cuts=0",
+    ),
+    "stop_at_min_lr": ("yes", "`stop_at_min_lr` must be True or False"),
     "start_from_epoch": (-1, "`start_from_epoch` must be an integer >= 0"),
     "on_train_end": ("reset", "`on_train_end` must be one of 'keep', 'restore_initial'"),
     "monitor": (3, "`monitor` must be a string"),

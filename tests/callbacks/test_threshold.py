@@ -57,7 +57,9 @@ def test_validation_threshold_follows_the_validation_loss():
 
 def test_missing_metrics_are_an_error_after_the_first_epoch():
     model = unit_gradient.build(keras.optimizers.SGD(0.4))
-    with pytest.raises(ValueError, match="monitors `val_loss`.*Available: loss.*validation_data"):
+    with pytest.raises(
+        ValueError, match="monitors `val_loss`.*Available: learning_rate, loss.*validation_data"
+    ):
         unit_gradient.fit(model, 1, 3, [callbacks.ValidationThreshold(0.5, [0.01, 0.1])])
     assert len(unit_gradient.applied(model)) == 1
     with pytest.raises(ValueError, match="monitors `val_acuracy`"):

@@ -62,6 +62,8 @@ callbacks.ReduceLROnPlateau("val_loss", 0.5, 3, 1, "min", 1e-3, 2, 1e-5)
 callbacks.ReduceLROnPlateau(
     monitor="val_accuracy",
     threshold_mode="rel",
+    stop_after_cuts=3,
+    stop_at_min_lr=True,
     smoothing=0.5,
     on_nan="stop",
     restore_best="weights",

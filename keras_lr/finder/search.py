@@ -1,0 +1,102 @@
+"""The search for a rate, in trials: a sweep, and within a budget short runs around what it says."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_lr.finder.curve import Curve, mean_curve
+from keras_lr.finder.result import RangeTest
+from keras_lr.finder.stopping import AfterDivergence
+from keras_lr.finder.verification import Runs, verified
+from keras_lr.keras_private.optimizers import leaves
+
+# Where the first rate breaks the training, a sweep begins so many times lower, so often.
+_LOWER, _TIMES = 1e-4, 2
+# Within a budget: the updates of a sweep at most, and those without which it says nothing.
+LONGEST_SWEEP, SHORTEST_SWEEP = 100, 50
+# Runs of fewer updates judge the start, and those of more say little that they do not.
+_SHORTEST_RUN, _LONGEST_RUN, _RUNS = 25, 400, 4
+# The part of arrays that judges short runs where there are no validation data.
+HELD_BACK = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """What a sweep trains at: `start · (end/start)^(i/(num_steps − 1))` at its update i."""
+
+    start: float = 1e-7
+    end: float = 100.0
+    num_steps: int = LONGEST_SWEEP
+    smoothing: float = 0.85
+
+    @property
+    def rates(self):
+        """The rates of twice the planned updates: a sweep may go on for so long."""
+        growth = np.arange(2 * self.num_steps) / (self.num_steps - 1)
+        return self.start * (self.end / self.start) ** growth
+
+    def lower(self):
+        """Returns the sweep to make where the first rates of this one were too high."""
+        return dataclasses.replace(self, start=self.start * _LOWER, end=self.start * 10.0)
+
+    def curve(self, trials, seed, show=None):
+        """Trains, and returns what was seen."""
+        head, rates = max(3, self.num_steps // 10), self.rates
+        rule = AfterDivergence(self.num_steps, head, self.smoothing)
+        updates, losses = trials.run(rates, rule, seed, show and show(self.num_steps, rates))
+        finite, momentum = np.isfinite(losses), momentum_of(trials.optimizer)
+        seen = rates[updates[finite]], losses[finite]
+        return Curve(*seen, head, self.smoothing, rule.diverged, momentum)
+
+
+def swept(trials, sweep, repeats=1, seed=0, show=None):
+    """Returns the `RangeTest` of some sweeps over the data in other orders.
+
+    Where they diverge at once, all begin again lower.
+    """
+    for attempt in range(_TIMES + 1):
+        curves = [sweep.curve(trials, seed + repeat, show) for repeat in range(repeats)]
+        result = RangeTest.of(mean_curve(curves), curves, sweep.num_steps)
+        if result.status != "diverged at once" or attempt == _TIMES:
+            return result
+        sweep = sweep.lower()
+
+
+def search(trials, budget, shape_of, evaluation=None, seed=0, show=None):
+    """Returns a `RangeTest` that has cost `budget` updates at most, its suggestion never None.
+
+    `shape_of(length)` is the planned schedule over so many updates, with a peak of 1; `evaluation`
+    and `show` are those of `Runs`. A budget of 50 is the least; a sweep alone is made of less than
+    200, and four runs of more.
+    """
+    steps = max(min(LONGEST_SWEEP, budget // 4), min(budget, SHORTEST_SWEEP), 2)
+    result = swept(trials, Sweep(num_steps=steps), seed=seed, show=show)
+    if result.suggestion is None:
+        result = dataclasses.replace(result, suggestion=_fallback(result, trials.optimizer))
+    left = budget - trials.updates
+    runs = min(_RUNS, left // _SHORTEST_RUN)
+    if runs < 2:
+        return result
+    length = min(left // runs, _LONGEST_RUN)
+    short = Runs(trials, shape_of(length), length, seed + 1, evaluation, show)
+    return verified(result, short, runs)
+
+
+def _fallback(result, optimizer):
+    """Returns a rate where the sweep suggests none: below where it broke, or the optimizer's."""
+    own = [float(leaf.learning_rate) for leaf in leaves(optimizer)]
+    low = result.suggestions.get("minimum") or math.inf
+    return min(low, max(own))
+
+
+def momentum_of(optimizer):
+    """Returns which part of each update is of the one before, the largest of several optimizers.
+
+    >>> import keras
+    >>> [momentum_of(o) for o in (keras.optimizers.SGD(), keras.optimizers.Adam(beta_1=0.8))]
+    [0.0, 0.8]
+    """
+    names = "momentum", "beta_1"
+    found = [getattr(part, name, None) for part in leaves(optimizer) for name in names]
+    return max((float(value) for value in found if value is not None), default=0.0)
