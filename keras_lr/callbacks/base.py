@@ -144,8 +144,14 @@ class RateCallback(keras.callbacks.Callback):
     def change_model(self, epoch):
         """Called when an epoch begins, before any callback of ours is told."""
 
-    def record_updates(self):
-        """Called before and after the clock is set back: for those who keep a record."""
+    def record_updates(self, without_last=0):
+        """Called before the clock is set back: for those who keep a record.
+
+        The last few batches are not counted.
+        """
+
+    def begin_record(self):
+        """Called before an epoch's first batch, and when the clock was set: the record goes on."""
 
     # Hooks
 
@@ -163,7 +169,7 @@ class RateCallback(keras.callbacks.Callback):
         self.driver.begin_batch(batch)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.driver.batches.end(batch)
+        self.driver.end_batch(batch)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.driver is None or not self.driver.driven:
