@@ -12,6 +12,7 @@ from keras_lr.callbacks.recovery import RecoverFromDivergence
 from keras_lr.callbacks.replaying import Replay, plot_what_if, replay
 from keras_lr.callbacks.scheduled import FitSchedule, RandomJitter, RandomLearningRate, Warmup
 from keras_lr.callbacks.scheduler import LearningRateScheduler
+from keras_lr.callbacks.stages import Stage, Stages
 from keras_lr.callbacks.threshold import LossThreshold, ValidationThreshold
 from keras_lr.callbacks.validation_decay import ValidationDecay
 from keras_lr.driving.events import Event
@@ -35,6 +36,8 @@ __all__ = [
     "RecoverFromDivergence",
     "ReduceLROnPlateau",
     "Replay",
+    "Stage",
+    "Stages",
     "StepCallback",
     "TrainingBackup",
     "ValidationDecay",

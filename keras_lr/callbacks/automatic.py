@@ -211,7 +211,7 @@ class AutoLearningRate(ProgressController):
         if self._reacts:
             refuse_unbuilt_optimizers(self.model)
 
-    def prepare(self, epoch):
+    def before_first_update(self, epoch):
         """Chooses, unless this run has gone on with the choice of another."""
         if self.peak is None:
             if epoch > 0:
@@ -281,7 +281,9 @@ class AutoLearningRate(ProgressController):
                 self.seed,
                 progress_of_all(budget, self.verbose),
             )
-        self.found = found.for_length(self._total, trials.updates_per_epoch)
+        # Where validation data tell when the data are used up, that is left to the reaction.
+        per_epoch = None if self._reacts else trials.updates_per_epoch
+        self.found = found.for_length(self._total, per_epoch)
         self.state = self.state._replace(peak=self.found.suggestion)
         if self.verbose:
             tell(self._told(trials.updates, evaluation is not None))

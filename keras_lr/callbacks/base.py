@@ -127,8 +127,8 @@ class RateCallback(keras.callbacks.Callback):
         """Tells whether the applied rate of each epoch is put into its logs."""
         return self.drives_or_records
 
-    def prepare(self, epoch):
-        """Called before the first update, when states were put back and nothing is driven yet."""
+    def before_first_update(self, epoch):
+        """Called when states were put back and nothing is driven yet."""
 
     def install(self, driven):
         """Puts what is driven beside the rate into an optimizer; returns what is compiled in.
@@ -141,8 +141,17 @@ class RateCallback(keras.callbacks.Callback):
     def remove(self, driven):
         """Takes it out again."""
 
-    def record_updates(self):
-        """Called before and after the clock is set back: for those who keep a record."""
+    def change_model(self, epoch):
+        """Called when an epoch begins, before any callback of ours is told."""
+
+    def record_updates(self, without_last=0):
+        """Called before the clock is set back: for those who keep a record.
+
+        The last few batches are not counted.
+        """
+
+    def begin_record(self):
+        """Called before an epoch's first batch, and when the clock was set: the record goes on."""
 
     # Hooks
 
@@ -160,7 +169,7 @@ class RateCallback(keras.callbacks.Callback):
         self.driver.begin_batch(batch)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.driver.batches.end(batch)
+        self.driver.end_batch(batch)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.driver is None or not self.driver.driven:

@@ -98,7 +98,7 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
         return _Held(Tabulated((asked + asked[-1:] * count)[:count]), self.every)
 
     def on_train_begin(self, logs=None):
-        self._asked = ()
+        self._asked, self._adoptions = (), 0
         super().on_train_begin(logs)
         # The plan is built once more, for another length: the function is not asked again.
         self._asked = self.schedule.table.values if self.schedule is not None else ()
@@ -126,7 +126,9 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
 
     def _base_rate(self):
         """Returns what `schedule` returned last, unless somebody else has written a rate since."""
-        written = self.driver.adopt_foreign_writes()
+        self.driver.others.adopt()
+        written = self.driver.others.adoptions != self._adoptions
+        self._adoptions = self.driver.others.adoptions
         if self.state.rate is not None and not written:
             return self.state.rate
         rates = self.driver.driven.base_rates(self)

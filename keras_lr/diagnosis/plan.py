@@ -11,8 +11,8 @@ class CallbackPlan:
     the same `identity`. `writes_rate` tells that it changes the rate, `sets_base` that it names
     absolute ones, `logs_rate` that it is there to log the rate, `reads_logs` that it writes the
     logs of an epoch somewhere. `lower_limit` is the rate below which it makes no cut.
-    `depends_on_length` tells that a longer epoch would make another schedule of it. `target` is the
-    same for all callbacks that drive the same optimizer.
+    `depends_on_length` tells that a longer epoch would make another schedule of it. `targets` stand
+    for the optimizers that it drives.
     """
 
     kind: str
@@ -25,7 +25,7 @@ class CallbackPlan:
     reads_logs: bool = False
     lower_limit: float | None = None
     depends_on_length: bool = False
-    target: int = 0
+    targets: frozenset = frozenset({0})
 
 
 @dataclass(frozen=True)

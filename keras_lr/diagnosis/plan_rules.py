@@ -32,8 +32,8 @@ def listed_twice(plan):
 def two_bases(plan):
     """Two callbacks that both name absolute rates for one optimizer."""
     bases = {callback.identity: callback for callback in plan.callbacks if callback.sets_base}
-    for target in {callback.target for callback in bases.values()}:
-        named = [callback for callback in bases.values() if callback.target == target]
+    for target in set().union(*(callback.targets for callback in bases.values())):
+        named = [callback for callback in bases.values() if target in callback.targets]
         if len(named) < 2:
             continue
         first, second, *_ = named
@@ -43,6 +43,7 @@ def two_bases(plan):
         )
         evidence = {"callbacks": len(named)}
         yield Finding("two bases", "error", evidence, meaning, "Remove one of the two.")
+        return
 
 
 def other_writer(plan):
@@ -122,10 +123,15 @@ def reader_before_the_rate(plan):
         yield Finding("reads too early", "warning", evidence, meaning, f"list {name} first.")
 
 
+def is_another_length(planned, made):
+    """Tells whether so many updates are not the planned number, which need not be whole."""
+    return None not in (planned, made) and abs(made - planned) >= 1
+
+
 def another_length(plan):
     """A first epoch of another length than the schedules were planned for."""
     planned, made = plan.steps_per_epoch, plan.made_in_epoch
-    if None in (planned, made) or abs(made - planned) < 1:
+    if not is_another_length(planned, made):
         return
     if any(callback.depends_on_length for callback in plan.callbacks):
         evidence = {"planned": planned, "made": made}

@@ -52,7 +52,7 @@ def _callback(callback, model, run):
         logs_rate=callback.records,
         lower_limit=callback.lower_limit,
         depends_on_length=run is not None and _depends_on_length(callback, run),
-        target=id(callback.optimizer or model.optimizer),
+        targets=frozenset(map(id, leaves(callback.optimizer or model.optimizer))),
     )
 
 

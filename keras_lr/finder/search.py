@@ -29,11 +29,13 @@ class Sweep:
     end: float = 100.0
     num_steps: int = LONGEST_SWEEP
     smoothing: float = 0.85
+    most: int | None = None
 
     @property
     def rates(self):
-        """The rates of twice the planned updates: a sweep may go on for so long."""
-        growth = np.arange(2 * self.num_steps) / (self.num_steps - 1)
+        """The rates of all updates that may be made: twice the planned ones, or `most`."""
+        count = min(2 * self.num_steps, self.most or math.inf)
+        growth = np.arange(count) / (self.num_steps - 1)
         return self.start * (self.end / self.start) ** growth
 
     def lower(self):
@@ -43,7 +45,7 @@ class Sweep:
     def curve(self, trials, seed, show=None):
         """Trains, and returns what was seen."""
         head, rates = max(3, self.num_steps // 10), self.rates
-        rule = AfterDivergence(self.num_steps, head, self.smoothing)
+        rule = AfterDivergence(self.num_steps, head, self.smoothing, len(rates))
         updates, losses = trials.run(rates, rule, seed, show and show(self.num_steps, rates))
         finite, momentum = np.isfinite(losses), momentum_of(trials.optimizer)
         seen = rates[updates[finite]], losses[finite]
@@ -71,7 +73,7 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None):
     200, and four runs of more.
     """
     steps = max(min(LONGEST_SWEEP, budget // 4), min(budget, SHORTEST_SWEEP), 2)
-    result = swept(trials, Sweep(num_steps=steps), seed=seed, show=show)
+    result = swept(trials, Sweep(num_steps=steps, most=budget), seed=seed, show=show)
     if result.suggestion is None:
         result = dataclasses.replace(result, suggestion=_fallback(result, trials.optimizer))
     left = budget - trials.updates
