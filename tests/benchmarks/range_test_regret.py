@@ -35,13 +35,13 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras_lr.callbacks import AutoLearningRate
-
 from regret_measuring import LENGTHS, found, measure
 from regret_runs import Runs
 from regret_strategies import AUTOMATIC, Strategies
 from regret_tables import picture, tables
 from regret_tasks import ASIDE, TASKS, TUNING
+
+from keras_lr.callbacks import AutoLearningRate
 
 _GROUPS = {"tuning": (TUNING,), "aside": (ASIDE,), "all": (TUNING, ASIDE)}
 _SEEDS_OF_CHECK = 2

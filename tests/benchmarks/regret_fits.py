@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
+from regret_runs import linear_to_zero
+
 from keras_lr.callbacks import AutoLearningRate, ReduceLROnPlateau, automatic
 from keras_lr.schedules import LinearToZero
-
-from regret_runs import linear_to_zero
 
 # What searches shuffle with; runs shuffle with their own seed.
 _ORDERS = 500

@@ -13,7 +13,6 @@ import traceback
 import jax
 import keras
 import numpy as np
-
 from regret_runs import Runs, linear_to_zero
 from regret_strategies import Strategies
 

@@ -4,13 +4,13 @@ import functools
 import math
 
 import numpy as np
+from regret_fits import Reaction, SearchRuns, fitted, halved, recommended
+from regret_runs import linear_to_zero
+
 from keras_lr.finder.search import HELD_BACK, SHORTEST_SWEEP, Sweep, search, swept
 from keras_lr.finder.verification import Runs as ShortRuns
 from keras_lr.finder.verification import planned_schedule, verified
 from keras_lr.schedules import LinearToZero, Stretch
-
-from regret_fits import Reaction, SearchRuns, fitted, halved, recommended
-from regret_runs import linear_to_zero
 
 _COARSE = tuple(10.0 ** (k / 2) for k in range(-10, 3))
 _BUDGET = 0.1
@@ -113,7 +113,8 @@ class Strategies:
         trials = SearchRuns(self._runs, self._seed, held_back)
         shape = planned_schedule(LinearToZero(1.0, updates), updates)
         found = search(trials, budget, lambda n: Stretch(shape, n / updates), part)
-        peak = found.for_length(updates, trials.updates_per_epoch).suggestion
+        # A reaction is left to find out when the data are used up.
+        peak = found.for_length(updates, trials.updates_per_epoch if held_back else None).suggestion
         begin = self._runs.begin(self._seed)
         reaction = None if held_back else Reaction.automatic(begin, epochs)
         made = self._made(recommended(peak, updates), epochs, reaction)

@@ -1,7 +1,6 @@
 """Tables and a picture of the regrets that were measured."""
 
 import numpy as np
-
 from regret_measuring import FRESH, LENGTHS, regret
 from regret_strategies import (
     ALONE,
