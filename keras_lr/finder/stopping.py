@@ -24,7 +24,7 @@ class AfterDivergence(AfterUpdates):
     It has diverged where `smoothed − best > 2 · max(initial − best, 3 · noise)`, safe for negative
     losses; `initial` and `noise` are mean and deviation of the first `head` losses. It has diverged
     at once where one of them is 10,000 times the very first, which is the lowest. A sweep of
-    `planned` updates goes on, up to twice as long, while no fall is to be told from noise or it has
+    `planned` updates goes on, up to `most`, by default twice as long, while no fall is to be told from noise or it has
     fallen within the last twentieth: where it will diverge says more than that it has not yet.
 
     >>> rule = AfterDivergence(planned=6, head=2, beta=0.0)
@@ -34,8 +34,8 @@ class AfterDivergence(AfterUpdates):
     True
     """
 
-    def __init__(self, planned, head, beta):
-        super().__init__(2 * planned)
+    def __init__(self, planned, head, beta, most=None):
+        super().__init__(2 * planned if most is None else most)
         self._planned, self._head = planned, head
         self._mean, self._losses = RunningMean(beta), []
         self._initial = self._noise = math.nan
