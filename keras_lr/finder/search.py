@@ -17,6 +17,8 @@ _LOWER, _TIMES = 1e-4, 2
 LONGEST_SWEEP, SHORTEST_SWEEP = 100, 50
 # Runs of fewer updates judge the start, and those of more say little that they do not.
 _SHORTEST_RUN, _LONGEST_RUN, _RUNS = 25, 400, 4
+# Keras' default of most optimizers.
+_DEFAULT = 0.001
 # The part of arrays that judges short runs where there are no validation data.
 HELD_BACK = 0.1
 
@@ -29,22 +31,20 @@ class Sweep:
     end: float = 100.0
     num_steps: int = LONGEST_SWEEP
     smoothing: float = 0.85
-    most: int | None = None
 
     @property
     def rates(self):
-        """The rates of all updates that may be made: twice the planned ones, or `most`."""
-        count = min(2 * self.num_steps, self.most or math.inf)
-        growth = np.arange(count) / (self.num_steps - 1)
+        """The rates of twice the planned updates: a sweep may go on for so long."""
+        growth = np.arange(2 * self.num_steps) / (self.num_steps - 1)
         return self.start * (self.end / self.start) ** growth
 
     def lower(self):
         """Returns the sweep to make where the first rates of this one were too high."""
         return dataclasses.replace(self, start=self.start * _LOWER, end=self.start * 10.0)
 
-    def curve(self, trials, seed, show=None):
-        """Trains, and returns what was seen."""
-        head, rates = max(3, self.num_steps // 10), self.rates
+    def curve(self, trials, seed, show=None, most=None):
+        """Trains, for `most` updates at most, and returns what was seen."""
+        head, rates = max(3, self.num_steps // 10), self.rates[:most]
         rule = AfterDivergence(self.num_steps, head, self.smoothing, len(rates))
         updates, losses = trials.run(rates, rule, seed, show and show(self.num_steps, rates))
         finite, momentum = np.isfinite(losses), momentum_of(trials.optimizer)
@@ -52,28 +52,36 @@ class Sweep:
         return Curve(*seen, head, self.smoothing, rule.diverged, momentum)
 
 
-def swept(trials, sweep, repeats=1, seed=0, show=None):
+def swept(trials, sweep, repeats=1, seed=0, show=None, budget=None):
     """Returns the `RangeTest` of some sweeps over the data in other orders.
 
-    Where they diverge at once, all begin again lower.
+    Where they diverge at once, all begin again lower. `budget` is a number of updates for the one
+    sweep that is made within it.
     """
-    for attempt in range(_TIMES + 1):
-        curves = [sweep.curve(trials, seed + repeat, show) for repeat in range(repeats)]
+    left = budget
+    for _ in range(_TIMES + 1):
+        curves = [sweep.curve(trials, seed + repeat, show, left) for repeat in range(repeats)]
         result = RangeTest.of(mean_curve(curves), curves, sweep.num_steps)
-        if result.status != "diverged at once" or attempt == _TIMES:
-            return result
+        left = None if budget is None else budget - trials.updates
+        if result.status != "diverged at once" or left == 0:
+            break
         sweep = sweep.lower()
+    return result
 
 
-def search(trials, budget, shape_of, evaluation=None, seed=0, show=None):
-    """Returns a `RangeTest` that has cost `budget` updates at most, its suggestion never None.
+def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=Sweep()):
+    """Returns a `RangeTest` that has cost `budget` updates at most.
 
-    `shape_of(length)` is the planned schedule over so many updates, with a peak of 1; `evaluation`
-    and `show` are those of `Runs`. A budget of 50 is the least; a sweep alone is made of less than
-    200, and four runs of more.
+    It has a suggestion unless the loss is no number at any rate. `shape_of(length)` is the planned
+    schedule over so many updates, with a peak of 1; `evaluation` and `show` are those of `Runs`;
+    the length of `sweep` is left to the budget. A budget of 50 is the least; a sweep alone is made
+    of less than 100, and four runs of 200 and more.
     """
     steps = max(min(LONGEST_SWEEP, budget // 4), min(budget, SHORTEST_SWEEP), 2)
-    result = swept(trials, Sweep(num_steps=steps, most=budget), seed=seed, show=show)
+    sweep = dataclasses.replace(sweep, num_steps=steps)
+    result = swept(trials, sweep, seed=seed, show=show, budget=budget)
+    if not len(result.losses):
+        return result
     if result.suggestion is None:
         result = dataclasses.replace(result, suggestion=_fallback(result, trials.optimizer))
     left = budget - trials.updates
@@ -82,14 +90,18 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None):
         return result
     length = min(left // runs, _LONGEST_RUN)
     short = Runs(trials, shape_of(length), length, seed + 1, evaluation, show)
-    return verified(result, short, runs)
+    told = verified(result, short, runs)
+    if told.suggestion is None:
+        # All of them broke.
+        told = dataclasses.replace(told, suggestion=min(dict(told.evidence)) / 10.0)
+    return told
 
 
 def _fallback(result, optimizer):
     """Returns a rate where the sweep suggests none: below where it broke, or the optimizer's."""
-    own = [float(leaf.learning_rate) for leaf in leaves(optimizer)]
-    low = result.suggestions.get("minimum") or math.inf
-    return min(low, max(own))
+    own = max(float(leaf.learning_rate) for leaf in leaves(optimizer))
+    # A schedule in the optimizer may be at its end.
+    return min(result.suggestions.get("minimum") or math.inf, own or _DEFAULT)
 
 
 def momentum_of(optimizer):

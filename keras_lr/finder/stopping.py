@@ -36,7 +36,7 @@ class AfterDivergence(AfterUpdates):
     """
 
     def __init__(self, planned, head, beta, most=None):
-        super().__init__(most or 2 * planned)
+        super().__init__(2 * planned if most is None else most)
         self._planned, self._head = planned, head
         self._mean, self._losses = RunningMean(beta), []
         self._initial = self._noise = math.nan

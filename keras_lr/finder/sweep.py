@@ -62,6 +62,7 @@ def range_test(
     `stop_training`, `history` and compiled functions are put back bit for bit, also after an
     error or Ctrl-C, and no file is written. What was not built yet is built afterwards, with the
     weights it would have had. It takes the memory of a second copy of model and optimizer.
+    BatchNormalization has a `momentum` of at most 0.8 meanwhile, to be the data's in time.
 
     Args:
         model: a compiled Keras model, trained or not; any `train_step` that returns a "loss".
@@ -84,7 +85,8 @@ def range_test(
             trains, there is a suggestion.
         validation_data: as in `fit`. Runs are judged by the loss on them, and where there are none,
             on the last tenth of the arrays, held back (of other data, on the run's own losses).
-            Without runs they are one batch: x and y, or x, y and weights.
+            Without runs they are one batch: x and y, or x, y and weights; with BatchNormalization
+            20 updates at no rate come first, which settle its moving statistics.
         schedule: the planned schedule, for the runs; only its shape counts, stretched to their
             length. By default linear to zero.
         smoothing: β in [0, 1) of the bias-corrected exponential mean.
@@ -122,7 +124,8 @@ def range_test(
             checks.refuse("total_steps", "a number of updates or of epochs", str(total_steps))
     if budget is not None:
         budget = checks.Number(minimum=SHORTEST_SWEEP, integer=True)("budget", budget)
-        for name, value, default in (("verify", verify, 0), ("repeats", repeats, 1)):
+        given = ("num_steps", num_steps, 100), ("repeats", repeats, 1), ("verify", verify, 0)
+        for name, value, default in given:
             if value != default:
                 checks.refuse(name, f"{default} with a budget, which chooses by itself", value)
     num_steps = checks.Number(minimum=2, integer=True)("num_steps", num_steps)
@@ -160,7 +163,7 @@ def range_test(
 
     with Trials(model, training, max(2 * num_steps, budget or 0), **measure) as trials:
         if budget is not None:
-            result = search(trials, budget, shape_of, evaluation, seed, show)
+            result = search(trials, budget, shape_of, evaluation, seed, show, sweep)
         else:
             result = swept(trials, sweep, repeats, seed, show)
             if verify and result.suggestion is not None:

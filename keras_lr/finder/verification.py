@@ -59,7 +59,7 @@ def next_rate(first, scores):
     if place == len(tried) - 1 and lowest < math.inf:
         return best * _FACTOR
     if place == 0:
-        return best / _FACTOR
+        return best / (10.0 if lowest == math.inf and len(tried) > 1 else _FACTOR)
     beside = min(tried[place - 1], tried[place + 1], key=scores.get)
     return math.sqrt(best * beside)
 

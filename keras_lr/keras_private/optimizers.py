@@ -97,6 +97,18 @@ def set_multiplier(optimizer, multiplier):
     vars(optimizer)[_MULTIPLIER] = multiplier
 
 
+def shares_of(optimizers):
+    """Returns the rate of each optimizer as a share of the largest, its multiplier in it.
+
+    >>> shares_of([keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.1)])
+    [0.5, 1.0]
+    """
+    multipliers = [multiplier_of(optimizer) for optimizer in optimizers]
+    rates = [read(o.learning_rate) / m if m else 0.0 for o, m in zip(optimizers, multipliers)]
+    highest = max(rates)
+    return [m * (r / highest if highest > 0 else 1.0) for r, m in zip(rates, multipliers)]
+
+
 # The counter
 
 

@@ -1,5 +1,6 @@
 """What a `fit` writes on a model and reads from it, where nothing of the `fit` is to stay."""
 
+import keras
 from keras.src.trainers.data_adapters import array_slicing
 
 # What `fit` itself writes on a model.
@@ -12,6 +13,9 @@ _LEFT_BY_FIT = (
     "_jax_state",
     "_jax_state_synced",
 )
+
+# Moving statistics begin at 0 and 1: at Keras' 0.99 they would not be the data's within a trial.
+_MOMENTUM = 0.8
 
 
 def begin_trials(overrides, model):
@@ -30,6 +34,24 @@ def begin_trials(overrides, model):
         fresh = type(loss)(loss._user_loss, loss._user_loss_weights, output_names=loss.output_names)
         overrides.put(model, "_compile_loss", fresh)
     vars(model)["train_function"] = vars(model)["test_function"] = None
+
+
+def hasten_statistics(overrides, model):
+    """Has moving statistics follow the data within a trial; returns the variables that hold them."""
+    layers = [layer for layer in _normalizing(model) if layer.built]
+    for layer in layers:
+        overrides.put(layer, "momentum", min(layer.momentum, _MOMENTUM))
+    return [v for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
+
+
+def has_statistics(model):
+    """Tells whether a model has moving statistics, built or not."""
+    return bool(_normalizing(model))
+
+
+def _normalizing(model):
+    layers = model._flatten_layers()
+    return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def held_back(training, share):

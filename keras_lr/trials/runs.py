@@ -2,17 +2,24 @@
 
 import warnings
 
+import numpy as np
+from keras import ops
+
 from keras_lr.keras_private.building import build_before_training
 from keras_lr.keras_private.overrides import Overrides
-from keras_lr.keras_private.trial_fit import begin_trials
+from keras_lr.keras_private.trial_fit import begin_trials, has_statistics, hasten_statistics
 from keras_lr.trials import use
 from keras_lr.trials.rate_table import RateTable
 from keras_lr.trials.step import LOSS, ReportingStep
+from keras_lr.trials.stopping import AfterUpdates
 from keras_lr.trials.transaction import Transaction
 from keras_lr.trials.watch import Watch
 
 # `fit` reads small data again and again until a trial says that it is over.
 _WITHOUT_END = 10**9
+# Updates after which moving statistics are the data's, at a rate that moves no weight; 0 would make
+# some optimizers divide by it.
+_SETTLING, _NO_RATE = 20, 1e-30
 
 
 class Trials:
@@ -24,6 +31,9 @@ class Trials:
     that has the rates, by default the model's; `after` and `validation_batch` are those of
     `ReportingStep`. Raises ValueError, before anything has changed, for what could not be put
     back, and in the first run for an optimizer that the model's own `train_step` does not use.
+
+    Moving statistics of BatchNormalization follow the data faster in them than by Keras' default,
+    and have settled before a `validation_batch` is read.
 
     >>> import keras, numpy as np
     >>> from keras_lr.trials import AfterUpdates, Trials
@@ -45,6 +55,8 @@ class Trials:
         self._data, self._most = data, most_updates
         self._measure = {"after": after, "validation_batch": validation_batch}
         self._overrides, self._table = Overrides(), None
+        # The variables of moving statistics, and the values that runs begin with.
+        self._statistics, self._settled = [], None
         # Made in all runs together, and those in one pass over the data, None if nobody knows.
         self.updates, self.updates_per_epoch = 0, None
 
@@ -72,6 +84,15 @@ class Trials:
         Returns the numbers of the updates and their losses as arrays; a loss is that of the batch,
         or the mean of the batches that accumulated.
         """
+        if self._settled is None:
+            self._settle(seed)
+        watch = self._train(rates, rule, seed, show)
+        self.updates_per_epoch = watch.updates_per_epoch
+        updates, losses = watch.points()
+        self.updates += len(updates)
+        return updates, losses
+
+    def _train(self, rates, rule, seed, show=None):
         self.reset(seed)
         self._rates = rates
         watch = Watch(self, rule, show)
@@ -79,14 +100,24 @@ class Trials:
             # Running out of data is what reading it again and again is for.
             warnings.filterwarnings("ignore", message="Your input ran out of data")
             self.model.fit(**self._data, epochs=_WITHOUT_END, verbose=0, callbacks=[watch])
-        self.updates_per_epoch = watch.updates_per_epoch
-        updates, losses = watch.points()
-        self.updates += len(updates)
-        return updates, losses
+        return watch
+
+    def _settle(self, seed):
+        """Finds the moving statistics to begin with, where a validation batch tells the losses.
+
+        From 0 and 1 they would travel to the data's in the first updates, whatever the rate.
+        """
+        self._settled = []
+        if self._measure["validation_batch"] is None or not has_statistics(self.model):
+            return
+        self._train([_NO_RATE], AfterUpdates(_SETTLING), seed)
+        self._settled = [np.array(ops.convert_to_numpy(v)) for v in self._statistics]
 
     def reset(self, seed):
         """Goes back to the state before all runs, with what shuffling and the like begin with."""
         self._transaction.rollback()
+        for variable, value in zip(self._statistics, self._settled or []):
+            variable.assign(ops.array(value))
         self._transaction.randomness.seed(seed)
 
     def evaluate(self, arguments):
@@ -122,6 +153,7 @@ class Trials:
                 "The model must have trainable weights. Received: none; see `layer.trainable`"
             )
         self._transaction.note_variables()
+        self._statistics = hasten_statistics(self._overrides, model)
         self._table = RateTable(model, self._most, self.optimizer)
         step = ReportingStep(model, self._table, **self._measure)
         self._overrides.put(model, "train_step", step.take)

@@ -15,16 +15,12 @@ X = RNG.normal(size=(20, 3)).astype("float32")
 Y = (X @ [[1.0], [-2.0], [0.5]] + 0.3 * RNG.normal(size=(20, 1))).astype("float32")
 
 
-def network(optimizer="sgd", loss="mse", dropout=0.3, **options):
+def network(optimizer="sgd", loss="mse", dropout=0.3, normalized=True, **options):
     keras.utils.set_random_seed(2)
-    model = keras.Sequential(
-        [
-            keras.Input((3,)),
-            keras.layers.BatchNormalization(),
-            keras.layers.Dropout(dropout, seed=5),
-            keras.layers.Dense(1),
-        ]
-    )
+    # Of trials: see `keras_private.trial_fit`.
+    layers = [keras.layers.BatchNormalization(momentum=0.8)] if normalized else []
+    layers += [keras.layers.Dropout(dropout, seed=5), keras.layers.Dense(1)]
+    model = keras.Sequential([keras.Input((3,)), *layers])
     model.compile(optimizer, loss, **options)
     return model
 
@@ -100,15 +96,15 @@ def test_the_loss_after_the_update_belongs_to_the_same_rate():
 def test_the_loss_of_a_validation_batch_is_that_of_test_on_batch():
     x, y = X[:6] + 1.0, Y[:6]
     options = {"num_steps": 15, "end": 0.1, "batch_size": 8}
-    found = sweep(network(), validation_data=(x, y), **options)
-    model, expected = network(), []
+    found = sweep(network(normalized=False), validation_data=(x, y), **options)
+    model, expected = network(normalized=False), []
     for i, rate in enumerate(found.learning_rates):
         model.optimizer.learning_rate = float(rate)
         model.train_on_batch(X[UNEQUAL[i % 3]], Y[UNEQUAL[i % 3]])
         expected.append(model.test_on_batch(x, y))
     np.testing.assert_allclose(found.losses, expected, rtol=1e-5)
     assert len(found.losses) >= 5
-    training = sweep(network(), **options).losses[:5]
+    training = sweep(network(normalized=False), **options).losses[:5]
     assert not np.allclose(found.losses[:5], training, rtol=0.01)
 
 
@@ -288,19 +284,22 @@ def test_on_a_quadratic_the_suggestion_is_about_the_inverse_curvature(seed):
 
 
 def test_verification_returns_the_best_of_its_runs_with_the_evidence():
-    x, y, quarters = *regression(), [slice(i, i + 64) for i in (0, 64, 128, 192)]
+    # The last tenth of 256 rows is held back, and judges the runs.
+    (x, y), rest = regression(), slice(230, 256)
+    batches = [slice(i, min(i + 64, 230)) for i in (0, 64, 128, 192)]
     model = network(dropout=0.0)
     before = model.get_weights()
     options = {"batch_size": 64, "num_steps": 60, "start": 1e-5}
     found = sweep(model, x, y, verify=3, **options)
-    plain = sweep(network(dropout=0.0), x, y, **options)
+    plain = sweep(network(dropout=0.0), x[:230], y[:230], **options)
     rates, scores = zip(*found.evidence)
     assert len(rates) == 3 and plain.suggestion in rates
-    np.testing.assert_allclose(sorted(rates)[1] / sorted(rates)[0], 3.0, rtol=1e-9)
+    assert rates == tuple(sorted(rates))
     assert found.suggestion in rates and found.suggestions == plain.suggestions
     # Against the same run by hand, at the first of the rates.
-    losses = by_hand(network(dropout=0.0), rates[0] * (1 - np.arange(60) / 60), quarters, x, y)
-    np.testing.assert_allclose(scores[0], losses[-12:].mean(), rtol=1e-3)
+    other = network(dropout=0.0)
+    by_hand(other, rates[0] * (1 - np.arange(60) / 60), batches, x, y)
+    np.testing.assert_allclose(scores[0], other.evaluate(x[rest], y[rest], verbose=0), rtol=1e-3)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
 
 
