@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.controller import ProgressController
+from keras_lr.callbacks.progress import ProgressController
 from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.base import StepCallback
+from keras_lr.callbacks.step_callback import StepCallback
 from keras_lr.driving.contribution import Contribution
 from keras_lr.keras_private import hyperparameters
 from keras_lr.keras_private.optimizers import leaves

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.base import StepCallback
 from keras_lr.callbacks.controller import ControllerState, StatefulCallback
 from keras_lr.callbacks.scheduled import interval
+from keras_lr.callbacks.step_callback import StepCallback
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell, verbosity
 from keras_lr.schedules import Schedule, Tabulated

@@ -6,7 +6,7 @@ import itertools
 import keras
 
 from keras_lr import checks, schedules
-from keras_lr.callbacks.base import StepCallback
+from keras_lr.callbacks.step_callback import StepCallback
 from keras_lr.keras_private import training_step
 from keras_lr.keras_private.building import build_optimizer
 from keras_lr.keras_private.fit_call import listed

@@ -70,4 +70,3 @@ class RateTable:
             return ops.take(table, place)
 
         return rate
-
