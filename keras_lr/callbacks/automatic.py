@@ -281,9 +281,7 @@ class AutoLearningRate(ProgressController):
                 self.seed,
                 progress_of_all(budget, self.verbose),
             )
-        # Where validation data tell when the data are used up, that is left to the reaction.
-        per_epoch = None if self._reacts else trials.updates_per_epoch
-        self.found = found.for_length(self._total, per_epoch)
+        self.found = found.for_length(self._total, trials.updates_per_epoch)
         self.state = self.state._replace(peak=self.found.suggestion)
         if self.verbose:
             tell(self._told(trials.updates, evaluation is not None))
