@@ -113,8 +113,8 @@ class RateCallback(keras.callbacks.Callback):
         """What this callback has a say in, as things stand."""
         return Contribution()
 
-    def contribution_to(self, run):
-        """What it has a say in for an optimizer whose run is this long, in updates."""
+    def contribution_to(self, optimizer, run):
+        """What it has a say in for one optimizer, whose run is this long, in updates."""
         return self.contribution
 
     @property
@@ -290,7 +290,7 @@ class StepCallback(RateCallback):
             else Contribution(None, self.schedule)
         )
 
-    def contribution_to(self, run):
+    def contribution_to(self, optimizer, run):
         if run == self.driver.run or self.schedule is None:
             return self.contribution
         # Of an optimizer that accumulates over other numbers of batches.

@@ -37,7 +37,7 @@ def begin_trials(overrides, model):
 
 
 def hasten_statistics(overrides, model):
-    """Has moving statistics follow the data within a trial; returns the variables that hold them."""
+    """Has moving statistics follow the data within a trial; returns their variables."""
     layers = [layer for layer in _normalizing(model) if layer.built]
     for layer in layers:
         overrides.put(layer, "momentum", min(layer.momentum, _MOMENTUM))
