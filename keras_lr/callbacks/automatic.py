@@ -158,7 +158,8 @@ class AutoLearningRate(ProgressController):
         if not after.reacts:
             return f"{self.monitor} no better at the lower rate, back to the best state"
         waited = before.wait + 1
-        return f"{self.monitor} no better than {before.best:.4g} for {waited} epochs, back there"
+        times = "an evaluation" if waited == 1 else f"{waited} evaluations"
+        return f"{self.monitor} no better than {before.best:.4g} for {times}, back there"
 
     @property
     def peak(self):
