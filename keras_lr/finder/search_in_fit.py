@@ -50,8 +50,8 @@ class FitSearch(NamedTuple):
         found = found.for_length(total_steps, trials.updates_per_epoch)
         if found.suggestion is None:
             raise ValueError(
-                f"{self.owner} needs a loss that is a number at some rate. Look for NaN or infinity "
-                f"in the data, the weights and the loss. Received: {found.status}"
+                f"{self.owner} needs a loss that is a number at some rate. Look for NaN or "
+                f"infinity in the data, the weights and the loss. Received: {found.status}"
             )
         if self.verbose:
             by = "loss" if evaluation is None else "validation loss"

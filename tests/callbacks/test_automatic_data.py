@@ -40,7 +40,7 @@ def auto(*args, **options):
 
 def fit(model, used, **options):
     keras.utils.set_random_seed(5)
-    options = {"x": X, "y": Y, "batch_size": 8, "epochs": EPOCHS, "verbose": 0, **options}
+    options = {"x": X, "y": Y, "batch_size": 4, "epochs": EPOCHS, "verbose": 0, **options}
     if not isinstance(options["x"], np.ndarray):
         options.pop("y"), options.pop("batch_size")
     return model.fit(callbacks=used, **options)
@@ -49,7 +49,7 @@ def fit(model, used, **options):
 CLASSES = {"y": LABELS, "class_weight": {0: 1.0, 1: 3.0}}
 SAME = {
     "arrays": lambda: {},
-    "validation split": lambda: {"validation_split": 0.3},
+    "validation split": lambda: {"validation_split": 0.2},
     "validation data": lambda: {"validation_data": (X, Y, WEIGHTS)},
     "class weights": lambda: CLASSES,
     "sample weights": lambda: {"sample_weight": WEIGHTS},
@@ -60,7 +60,7 @@ SAME = {
 }
 
 
-@pytest.mark.parametrize("kind", cells(SAME, ["validation split", "PyDataset"]))
+@pytest.mark.parametrize("kind", cells(SAME, ["validation split"]))
 def test_the_fit_is_the_same_to_the_bit_as_one_with_the_rate_by_hand(kind):
     loss = "binary_crossentropy" if kind == "class weights" else "mse"
     rule, model = auto(react=False), network(loss=loss)
@@ -73,7 +73,7 @@ def test_the_fit_is_the_same_to_the_bit_as_one_with_the_rate_by_hand(kind):
     assert_same(state(other), state(model))
 
 
-@once
+@pytest.mark.rest
 def test_the_search_judges_by_the_validation_data_of_fit_and_by_nothing_held_back():
     seen = {}
     for kind, given in (("own", (X, Y)), ("other", (X, 1.0 - Y)), ("none", None)):
@@ -87,7 +87,7 @@ def test_the_search_judges_by_the_validation_data_of_fit_and_by_nothing_held_bac
     assert rule.found.losses[0] != pytest.approx(seen["own"][first[0]], rel=1e-6)
 
 
-@once
+@pytest.mark.rest
 def test_budget_is_a_share_of_the_updates(monkeypatch):
     made = []
     train_step = keras.Model.train_step
@@ -99,10 +99,10 @@ def test_budget_is_a_share_of_the_updates(monkeypatch):
     monkeypatch.setattr(keras.Model, "train_step", counting)
     rule = auto(budget=0.5, react=False)
     fit(network(run_eagerly=True), [rule], epochs=100)
-    planned = 300
+    planned = 500
     # JAX asks once more for the shapes.
     assert planned < len(made) <= planned + 0.5 * planned + 2
-    assert 2 <= len(rule.found.evidence)
+    assert len(rule.found.evidence) >= 2
 
 
 @once
@@ -118,7 +118,7 @@ def test_a_generator_is_refused_and_a_function_that_makes_it_is_searched_with():
     assert found.history == by_hand.history
 
 
-@once
+@pytest.mark.rest
 def test_a_generator_for_validation_is_refused_and_a_function_that_makes_it_judges():
     def endless():
         while True:
@@ -145,6 +145,7 @@ def test_a_length_that_nobody_knows_must_be_given():
     assert int(model.optimizer.iterations) == 3 * EPOCHS
 
 
+@once
 def test_a_model_that_was_not_built_begins_with_the_weights_it_would_have_had():
     rule, model = auto(react=False), network(inputs=False)
     found = fit(model, [rule])
@@ -209,6 +210,8 @@ def test_beside_savers_recorders_and_early_stopping_in_any_order(tmp_path, is_fi
 def test_data_that_is_no_number_is_named_before_training():
     model = network()
     before = model.get_weights()
-    with pytest.raises(ValueError, match="needs a loss that is a number.*NaN or infinity in the"):
+    with pytest.raises(
+        ValueError, match="needs a loss that is a number.*NaN or infinity in the data"
+    ):
         fit(model, [auto()], y=Y * np.nan)
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))

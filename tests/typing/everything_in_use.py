@@ -50,6 +50,14 @@ callbacks.LearningRateScheduler(lambda epoch: 0.1 * 0.9**epoch)
 callbacks.LearningRateScheduler(lambda epoch, rate: 0.9 * rate, verbose=1, state_path=text_path)
 callbacks.LearningRateScheduler(linear, every=10, steps_per_epoch=20)
 
+# The one that needs no number
+callbacks.AutoLearningRate()
+callbacks.AutoLearningRate(schedules.WarmupStableDecay(1.0, "100%"), budget=0.05, react=False)
+callbacks.AutoLearningRate(keras.optimizers.schedules.CosineDecay(0.1, 1000), state_path=text_path)
+callbacks.AutoLearningRate(data=lambda: iter(()), validation_data=lambda: iter(()), verbose=0)
+callbacks.AutoLearningRate(monitor="val_accuracy", mode="max", steps_per_epoch="count", seed=1)
+callbacks.AutoLearningRate(across_fits=True, epochs=20)
+
 # Callbacks that are factors
 callbacks.Warmup("5%")
 callbacks.Warmup("2 epochs", start=0.1, shape="cosine")
