@@ -168,6 +168,7 @@ keras_lr.range_test(
     verbose=0,
 )
 keras_lr.range_test(model, lambda: iter([(x, y)]))
+keras_lr.range_test(model, x, y, total_steps=5000, budget=500, validation_data=lambda: (x, y))
 if tested.suggestion is not None:
     doubled: float = 2 * tested.suggestion
     model.compile(keras.optimizers.SGD(tested.suggestion), "mse")
