@@ -180,13 +180,12 @@ class AutoLearningRate(ProgressController):
         return Contribution(schedule if share == 1 else schedule * share, self.state.factor)
 
     @property
-    def _run(self):
-        """The length of this fit in updates, of several optimizers those of the first."""
-        return self.driver.driven.run_of(self._optimizers[0])
-
-    @property
     def _optimizers(self):
         return leaves(self.optimizer or self.model.optimizer)
+
+    @property
+    def _run(self):
+        return self.driver.driven.run_of(self._optimizers[0])
 
     def build(self, run):
         """Returns the schedule, at the peak that was chosen, for a run of this length."""
@@ -204,9 +203,8 @@ class AutoLearningRate(ProgressController):
         if call is None:
             self.driver.give_back_callbacks()
             raise ValueError(
-                "AutoLearningRate searches with the data of a running `fit`, and cannot be "
-                "attached. In a loop of your own call range_test(model, x, y) and give its "
-                "suggestion to FitSchedule."
+                "AutoLearningRate searches with the data of a `fit`, and cannot be attached. In a "
+                "loop of your own give the suggestion of range_test(model, x, y) to FitSchedule."
             )
         run = self.horizon.of(self._run)
         if run.total_steps is None:
@@ -239,8 +237,7 @@ class AutoLearningRate(ProgressController):
                     f"keeps it. Received: a fit that begins at epoch {epoch}, and neither of them"
                 )
             self._choose()
-        optimizers = self._optimizers
-        self._shares = dict(zip(optimizers, shares_of(optimizers)))
+        self._shares = dict(zip(self._optimizers, shares_of(self._optimizers)))
         self.schedule = self.build(self._run)
         if self._reacts and self._at_best is None:
             # Where the first epochs break, this is what there is to go back to.
@@ -262,8 +259,8 @@ class AutoLearningRate(ProgressController):
         if self._reacts:
             super()._evaluate(epoch, logs)
         elif self._may_warn and "loss" in logs:
-            name = type(self).__name__
-            self._may_warn = not warn_if_exploded(name, self.found, float(logs["loss"]))
+            loss = float(logs["loss"])
+            self._may_warn = not warn_if_exploded(type(self).__name__, self.found, loss)
 
     def act(self, before, after, value):
         if after.best != before.best:
@@ -275,9 +272,8 @@ class AutoLearningRate(ProgressController):
         if self._reacts and self.state.best is not None and not self._is_at_best:
             self.driver.rewind(self._at_best.restore)
             if self.verbose:
-                state = self.state
-                epoch, best = state.best_epoch + 1, f"{self.monitor} = {state.best:.4g}"
-                tell(f"AutoLearningRate: back to the state of epoch {epoch}, the best ({best}).")
+                best = f"epoch {self.state.best_epoch + 1}, the best ({self.monitor} = "
+                tell(f"AutoLearningRate: back to the state of {best}{self.state.best:.4g}).")
         super().on_train_end(logs)
 
     def _keep(self):

@@ -104,9 +104,9 @@ def interval_of(scores):
 class Runs:
     """Short runs of one schedule in `trials`: `score(rate)` is how well the rate has done.
 
-    Each is `length` updates of `shape`, whose peak is 1, times the rate. `evaluation` are the
-    arguments of `evaluate` for the data that judges the weights at the end of a run; where there
-    are none, the mean of the run's last fifth of losses does.
+    Each is `length` updates of `shape`, whose peak is 1, times the rate. `evaluation` is what
+    `Trials.evaluate` takes for the data that judge the weights at the end of a run; where there are
+    none, the mean of the run's last fifth of losses does.
     """
 
     def __init__(self, trials, shape, length, seed, evaluation=None, show=None):
