@@ -21,8 +21,8 @@ class SearchRuns:
 
     def __init__(self, runs, seed, held_back=0.0):
         self.optimizer, self.updates = runs.model.optimizer, 0
-        self._runs, self._seed, self._state = runs, seed, None
-        self._rows = runs.hold_back(held_back) if held_back else runs.rows
+        self._runs, self._seed, self._state = runs.of_trials, seed, None
+        self._rows = self._runs.hold_back(held_back) if held_back else runs.rows
         self.updates_per_epoch = -(-self._rows // runs.task.batch_size)
 
     def run(self, rates, rule, seed, show=None):

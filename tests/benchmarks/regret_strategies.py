@@ -115,6 +115,8 @@ class Strategies:
         found = search(trials, budget, lambda n: Stretch(shape, n / updates), part)
         # A reaction is left to find out when the data are used up.
         peak = found.for_length(updates, trials.updates_per_epoch if held_back else None).suggestion
+        if peak is None:
+            return {"rate": None}
         begin = self._runs.begin(self._seed)
         reaction = None if held_back else Reaction.automatic(begin, epochs)
         made = self._made(recommended(peak, updates), epochs, reaction)
