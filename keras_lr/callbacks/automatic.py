@@ -7,19 +7,18 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.progress import ProgressController
+from keras_lr.callbacks.recovery import RecoverFromDivergence
 from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell
-from keras_lr.finder.search import HELD_BACK, SHORTEST_SWEEP, search
+from keras_lr.finder.search_in_fit import FitSearch, warn_if_exploded
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.fit_call import FitCall
+from keras_lr.keras_private.optimizers import leaves, shares_of
 from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers
-from keras_lr.keras_private.trial_fit import held_back
-from keras_lr.schedules import LinearToZero, Stretch
+from keras_lr.schedules import LinearToZero
 from keras_lr.schedules.coerce import as_schedule
 from keras_lr.schedules.fields import resolved
-from keras_lr.trials import Trials, data
-from keras_lr.trials.progress import progress_of_all
 
 # The reaction: cut to a tenth after a twentieth of the epochs. On the tasks for tuning of
 # tests/benchmarks/regret_tasks.py a third and a tenth do about as well.
@@ -95,7 +94,9 @@ class AutoLearningRate(ProgressController):
 
     sets_base = True
     found = None
-    _at_best = None
+    # By optimizer, the share in the rate that each had from the beginning.
+    _shares: dict = {}
+    _at_best, _is_at_best = None, False
 
     def __init__(
         self,
@@ -119,13 +120,14 @@ class AutoLearningRate(ProgressController):
         self.budget = checks.Number(minimum=0, maximum=1)("budget", budget)
         self.react = checks.flag("react", react)
         self.seed = checks.Number(minimum=0, integer=True)("seed", seed)
+        self.data, self.validation_data = data, validation_data
         self.given_steps_per_epoch = run_length.steps_per_epoch("steps_per_epoch", steps_per_epoch)
         self.horizon = run_length.Horizon.checked(epochs, total_steps, across_fits)
         self._is_recommended = schedule is None
         self.planned = LinearToZero(1.0, "100%")
         if schedule is not None:
             self.planned = as_schedule("schedule", schedule)
-        self._data, self._validation_data = data, validation_data
+        self.patience = _patience(self.horizon.epochs or 1)
         told = {"state_path": state_path, "optimizer": optimizer, "across_fits": across_fits}
         super().__init__(monitor, mode, verbose, **told)
 
@@ -169,10 +171,21 @@ class AutoLearningRate(ProgressController):
     def contribution(self):
         return Contribution(self.schedule, self.state.factor)
 
-    def contribution_to(self, run):
-        if self.schedule is None or run == self.driver.run:
+    def contribution_to(self, optimizer, run):
+        if self.schedule is None:
             return self.contribution
-        return Contribution(self.build(run), self.state.factor)
+        schedule = self.schedule if run == self._run else self.build(run)
+        share = self._shares.get(optimizer, 1.0)
+        return Contribution(schedule if share == 1 else schedule * share, self.state.factor)
+
+    @property
+    def _run(self):
+        """The length of this fit in updates, of several optimizers those of the first."""
+        return self.driver.driven.run_of(self._optimizers[0])
+
+    @property
+    def _optimizers(self):
+        return leaves(self.optimizer or self.model.optimizer)
 
     def build(self, run):
         """Returns the schedule, at the peak that was chosen, for a run of this length."""
@@ -185,14 +198,16 @@ class AutoLearningRate(ProgressController):
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
-        call, self.schedule, self.found, self._at_best = FitCall.of(self.model), None, None, None
+        self.schedule = self.found = self._at_best = None
+        call = FitCall.of(self.model)
         if call is None:
+            self.driver.give_back_callbacks()
             raise ValueError(
                 "AutoLearningRate searches with the data of a running `fit`, and cannot be "
                 "attached. In a loop of your own call range_test(model, x, y) and give its "
                 "suggestion to FitSchedule."
             )
-        run = self.horizon.of(self.driver.run)
+        run = self.horizon.of(self._run)
         if run.total_steps is None:
             raise ValueError(
                 "AutoLearningRate must know how long the run is, and `fit` does not know the "
@@ -206,8 +221,10 @@ class AutoLearningRate(ProgressController):
         if self._highest <= 0:
             checks.refuse("schedule", "a schedule with rates above 0", self.planned)
         epochs = self._total / run.steps_per_epoch if run.steps_per_epoch else 1
-        self.patience = max(1, round(_PATIENCE * epochs))
+        self.patience = _patience(epochs)
         self._reacts = self.react and call.validation is not None
+        # With a recovery beside it there is nothing to be said.
+        self._may_warn = not any(isinstance(c, RecoverFromDivergence) for c in call.callbacks)
         if self._reacts:
             refuse_unbuilt_optimizers(self.model)
 
@@ -221,14 +238,31 @@ class AutoLearningRate(ProgressController):
                     f"keeps it. Received: a fit that begins at epoch {epoch}, and neither of them"
                 )
             self._choose()
-        self.schedule = self.build(self.driver.run)
+        optimizers = self._optimizers
+        self._shares = dict(zip(optimizers, shares_of(optimizers)))
+        self.schedule = self.build(self._run)
         if self._reacts and self._at_best is None:
             # Where the first epochs break, this is what there is to go back to.
             self._keep()
 
+    def _choose(self):
+        given = self.budget, self.data, self.validation_data, self.seed, self.verbose
+        shape, name = self._shape * (1.0 / self._highest), type(self.planned).__name__
+        optimizer = self.optimizer or self.model.optimizer
+        search = FitSearch(type(self).__name__, *given)
+        self.found = search.run(self.model, optimizer, shape, self._total, name)
+        self.state = self.state._replace(peak=self.found.suggestion)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        super().on_epoch_begin(epoch, logs)
+        self._is_at_best = False
+
     def _evaluate(self, epoch, logs):
         if self._reacts:
             super()._evaluate(epoch, logs)
+        elif self._may_warn and "loss" in logs:
+            name = type(self).__name__
+            self._may_warn = not warn_if_exploded(name, self.found, float(logs["loss"]))
 
     def act(self, before, after, value):
         if after.best != before.best:
@@ -237,7 +271,7 @@ class AutoLearningRate(ProgressController):
             self.driver.rewind(self._at_best.restore)
 
     def on_train_end(self, logs=None):
-        if self._reacts and self.state.best is not None and self.state.wait > 0:
+        if self._reacts and self.state.best is not None and not self._is_at_best:
             self.driver.rewind(self._at_best.restore)
             if self.verbose:
                 state = self.state
@@ -246,7 +280,7 @@ class AutoLearningRate(ProgressController):
         super().on_train_end(logs)
 
     def _keep(self):
-        self._at_best = Snapshot(self.model, with_optimizer=True)
+        self._at_best, self._is_at_best = Snapshot(self.model, with_optimizer=True), True
 
     # State
 
@@ -262,52 +296,9 @@ class AutoLearningRate(ProgressController):
             self.state = self.state._replace(best=None, wait=0)
 
     def __getstate__(self):
-        # It holds the model's variables.
-        return {**super().__getstate__(), "_at_best": None}
+        # They hold the model's variables.
+        return {**super().__getstate__(), "_at_best": None, "_shares": {}}
 
-    # The choice
 
-    def _choose(self):
-        training, evaluation = self._search_data(FitCall.of(self.model))
-        budget = max(int(self.budget * self._total), SHORTEST_SWEEP)
-        shape = self._shape * (1.0 / self._highest)
-        optimizer = self.optimizer or self.model.optimizer
-        with Trials(self.model, training, budget, optimizer=optimizer) as trials:
-            found = search(
-                trials,
-                budget,
-                lambda length: Stretch(shape, length / self._total),
-                evaluation,
-                self.seed,
-                progress_of_all(budget, self.verbose),
-            )
-        # Where validation data tell when the data are used up, that is left to the reaction.
-        per_epoch = None if self._reacts else trials.updates_per_epoch
-        self.found = found.for_length(self._total, per_epoch)
-        self.state = self.state._replace(peak=self.found.suggestion)
-        if self.verbose:
-            tell(self._told(trials.updates, evaluation is not None))
-
-    def _told(self, updates, is_validated):
-        runs, name = len(self.found.evidence), type(self.planned).__name__
-        by = "validation loss" if is_validated else "loss"
-        why = f"best {by} of {runs} short runs" if runs else f"from a sweep: {self.found.status}"
-        return (
-            f"AutoLearningRate: {name} with a peak of {self.peak:.3g} for {self._total:,} updates "
-            f"({why}; {updates:,} updates tried)."
-        )
-
-    def _search_data(self, call):
-        """Returns what `fit` trains on, and `evaluate` judges by; None for no such data."""
-        training, evaluation = call.training, call.validation
-        if self._data is not None:
-            training |= {"x": self._data, "y": None, "sample_weight": None}
-        x = data.readable_again("the `x` of fit", training["x"], "AutoLearningRate(data=…)")
-        training |= {"x": data.batches(x), "shuffle": training["shuffle"] and data.may_shuffle(x)}
-        if self._validation_data is not None:
-            return training, data.evaluation(self._validation_data, training["batch_size"])
-        if evaluation is not None:
-            place = "AutoLearningRate(validation_data=…)"
-            data.readable_again("`validation_data` of fit", evaluation["x"], place)
-            return training, evaluation
-        return held_back(training, HELD_BACK)
+def _patience(epochs):
+    return max(1, round(_PATIENCE * epochs))

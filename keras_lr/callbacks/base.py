@@ -112,8 +112,8 @@ class RateCallback(keras.callbacks.Callback):
         """What this callback has a say in, as things stand."""
         return Contribution()
 
-    def contribution_to(self, run):
-        """What it has a say in for an optimizer whose run is this long, in updates."""
+    def contribution_to(self, optimizer, run):
+        """What it has a say in for one optimizer, whose run is this long, in updates."""
         return self.contribution
 
     @property

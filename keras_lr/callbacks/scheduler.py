@@ -80,10 +80,10 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     def contribution(self):
         return Contribution(base=self.state.rate if self.schedule is None else self.schedule)
 
-    def contribution_to(self, run):
+    def contribution_to(self, optimizer, run):
         if self.schedule is None:
             return self.contribution
-        return StepCallback.contribution_to(self, run)
+        return StepCallback.contribution_to(self, optimizer, run)
 
     # In updates: a table, made before training
 

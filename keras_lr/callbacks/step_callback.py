@@ -45,7 +45,7 @@ class StepCallback(RateCallback):
             else Contribution(None, self.schedule)
         )
 
-    def contribution_to(self, run):
+    def contribution_to(self, optimizer, run):
         if run == self.driver.run or self.schedule is None:
             return self.contribution
         # Of an optimizer that accumulates over other numbers of batches.

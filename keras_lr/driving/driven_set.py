@@ -158,7 +158,7 @@ class DrivenSet:
     def _total(self, driven, callbacks=None):
         callbacks = self.callbacks_of(driven) if callbacks is None else callbacks
         run = self.run_of(driven.optimizer)
-        return Total.of([callback.contribution_to(run) for callback in callbacks])
+        return Total.of([c.contribution_to(driven.optimizer, run) for c in callbacks])
 
     def _staying(self, driven):
         """Returns the total of those callbacks whose part stays after the fit."""

@@ -9,7 +9,7 @@ from keras_lr.finder.curve import Curve, mean_curve
 from keras_lr.finder.result import RangeTest
 from keras_lr.finder.stopping import AfterDivergence
 from keras_lr.finder.verification import Runs, verified
-from keras_lr.keras_private.optimizers import leaves
+from keras_lr.keras_private.optimizers import leaves, rate_in_step
 
 # Where the first rate breaks the training, a sweep begins so many times lower, so often.
 _LOWER, _TIMES = 1e-4, 2
@@ -83,6 +83,7 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
     if not len(result.losses):
         return result
     if result.suggestion is None:
+        trials.reset(seed)
         result = dataclasses.replace(result, suggestion=_fallback(result, trials.optimizer))
     left = budget - trials.updates
     runs = min(_RUNS, left // _SHORTEST_RUN)
@@ -99,7 +100,8 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
 
 def _fallback(result, optimizer):
     """Returns a rate where the sweep suggests none: below where it broke, or the optimizer's."""
-    own = max(float(leaf.learning_rate) for leaf in leaves(optimizer))
+    # Not `learning_rate`, which is that of the trials.
+    own = max(float(rate_in_step(leaf)) for leaf in leaves(optimizer))
     # A schedule in the optimizer may be at its end.
     return min(result.suggestions.get("minimum") or math.inf, own or _DEFAULT)
 

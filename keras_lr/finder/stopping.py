@@ -24,9 +24,9 @@ class AfterDivergence(AfterUpdates):
     It has diverged where `smoothed − best > 2 · max(initial − best, 3 · noise)`, safe for negative
     losses; `initial` and `noise` are mean and deviation of the first `head` losses. It has diverged
     at once where one of them is 10,000 times the very first, which is the lowest. A sweep of
-    `planned` updates goes on, up to twice as long or to `most`, while no fall is to be told from
-    noise or it has fallen within the last twentieth: where it will diverge says more than that it
-    has not yet.
+    `planned` updates goes on, up to `most`, by default twice as many, while no fall is to be told
+    from noise or it has fallen within the last twentieth: where it will diverge says more than that
+    it has not yet.
 
     >>> rule = AfterDivergence(planned=6, head=2, beta=0.0)
     >>> [rule.add(loss) for loss in (-1.0, -1.0, -3.0, -2.0, 0.9, 1.1)]

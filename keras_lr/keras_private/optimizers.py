@@ -98,15 +98,14 @@ def set_multiplier(optimizer, multiplier):
 
 
 def shares_of(optimizers):
-    """Returns the rate of each optimizer as a share of the largest, its multiplier in it.
+    """Returns the rate of each optimizer at multiplier 1, as a share of the largest.
 
     >>> shares_of([keras.optimizers.SGD(0.05), keras.optimizers.SGD(0.1)])
     [0.5, 1.0]
     """
-    multipliers = [multiplier_of(optimizer) for optimizer in optimizers]
-    rates = [read(o.learning_rate) / m if m else 0.0 for o, m in zip(optimizers, multipliers)]
+    rates = [float(o.learning_rate) / (multiplier_of(o) or 1.0) for o in optimizers]
     highest = max(rates)
-    return [m * (r / highest if highest > 0 else 1.0) for r, m in zip(rates, multipliers)]
+    return [rate / highest if highest > 0 else 1.0 for rate in rates]
 
 
 # The counter

@@ -42,8 +42,8 @@ def _endless(make):
 def evaluation(given, batch_size):
     """Returns what to give `evaluate` for validation data as `fit` takes them, or their function.
 
-    >>> evaluation(lambda: [1, 2], 4)["x"], sorted(evaluation((1, 2), 4))
-    ([1, 2], ['batch_size', 'sample_weight', 'x', 'y'])
+    >>> evaluation(lambda: range(2), 4)["x"], sorted(evaluation((1, 2), 4))
+    (range(0, 2), ['batch_size', 'sample_weight', 'x', 'y'])
     """
     given = given() if callable(given) and not hasattr(given, "__getitem__") else given
     x, y, weights = keras.utils.unpack_x_y_sample_weight(given)

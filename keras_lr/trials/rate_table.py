@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_lr import checks
 from keras_lr.keras_private.live_variables import LiveVariables
-from keras_lr.keras_private.optimizers import RATE_METHOD, leaves, shares_of
+from keras_lr.keras_private.optimizers import RATE_METHOD, leaves, multiplier_of, shares_of
 from keras_lr.keras_private.overrides import Overrides
 
 
@@ -22,7 +22,8 @@ class RateTable:
     def __init__(self, model, capacity, optimizer=None):
         self.capacity, self.was_read = capacity, False
         self._optimizers = leaves(optimizer or model.optimizer)
-        self._shares = shares_of(self._optimizers)
+        shares = shares_of(self._optimizers)
+        self._shares = [s * multiplier_of(o) for s, o in zip(shares, self._optimizers)]
         # A part of a MultiOptimizer that has no weights makes no updates.
         self._counting = next((o for o in self._optimizers if o.built), self._optimizers[0])
         self._live, self._overrides = LiveVariables(model), Overrides()

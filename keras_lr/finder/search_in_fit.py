@@ -1,0 +1,101 @@
+"""The search inside a running `fit`: for a rate for that fit, with its data and its length."""
+
+import math
+import warnings
+from typing import Any, NamedTuple
+
+from keras_lr.driving.messages import tell
+from keras_lr.finder.search import HELD_BACK, SHORTEST_SWEEP, search
+from keras_lr.keras_private.fit_call import FitCall
+from keras_lr.keras_private.trial_fit import held_back
+from keras_lr.schedules import Stretch
+from keras_lr.trials import Trials, data
+from keras_lr.trials.progress import progress_of_all
+
+# A loss in the run has exploded where it stands above that before training by so many of its
+# standard deviations, and by more than it fell in the sweep.
+_EXPLOSION = 10.0
+
+
+class FitSearch(NamedTuple):
+    """What to search with: a share of the updates, and data in the place of those of `fit`.
+
+    `owner` is the callback as messages call it, with the arguments `data` and `validation_data`.
+    """
+
+    owner: str
+    budget: float = 0.1
+    data: Any = None
+    validation_data: Any = None
+    seed: int = 0
+    verbose: int = 1
+
+    def run(self, model, optimizer, shape, total_steps, name):
+        """Returns the `RangeTest` for a run of so many updates, and says what was chosen and why.
+
+        `shape` is the planned schedule over these updates, with a peak of 1, and `name` its name.
+        """
+        training, evaluation = self._data_of(FitCall.of(model))
+        budget = max(int(self.budget * total_steps), SHORTEST_SWEEP)
+        show = progress_of_all(budget, self.verbose)
+        with Trials(model, training, budget, optimizer=optimizer) as trials:
+            found = search(
+                trials,
+                budget,
+                lambda length: Stretch(shape, length / total_steps),
+                evaluation,
+                self.seed,
+                show,
+            )
+        found = found.for_length(total_steps, trials.updates_per_epoch)
+        if found.suggestion is None:
+            raise ValueError(
+                f"{self.owner} needs a loss that is a number at some rate. Look for NaN or "
+                f"infinity in the data, the weights and the loss. Received: {found.status}"
+            )
+        if self.verbose:
+            by = "loss" if evaluation is None else "validation loss"
+            runs = len(found.evidence)
+            how = f"best {by} of {runs} short runs" if runs else f"from a sweep: {found.status}"
+            tell(
+                f"{self.owner}: {name} with a peak of {found.suggestion:.3g} for {total_steps:,} "
+                f"updates ({how}; {trials.updates:,} updates tried)."
+            )
+        return found
+
+    def _data_of(self, call):
+        """Returns what `fit` trains on, and `evaluate` judges by; None for no such data."""
+        training, evaluation = call.training, call.validation
+        if self.data is not None:
+            training |= {"x": self.data, "y": None, "sample_weight": None}
+        x = data.readable_again("the `x` of fit", training["x"], f"{self.owner}(data=…)")
+        training |= {"x": data.batches(x), "shuffle": training["shuffle"] and data.may_shuffle(x)}
+        if self.validation_data is not None:
+            return training, data.evaluation(self.validation_data, training["batch_size"])
+        if evaluation is not None:
+            place = f"{self.owner}(validation_data=…)"
+            data.readable_again("`validation_data` of fit", evaluation["x"], place)
+            return training, evaluation
+        return held_back(training, HELD_BACK)
+
+
+def warn_if_exploded(owner, found, loss):
+    """Warns where a loss of the run shows that the rate is too high for it; returns whether.
+
+    `found` is the search before it; without it (None) only a loss that is no number shows that.
+    """
+    if math.isfinite(loss) and (found is None or loss <= _highest_credible(found)):
+        return False
+    warnings.warn(
+        f"{owner} has chosen a rate that is too high for this run: loss = {loss:.4g}. List "
+        "RecoverFromDivergence() beside it, which goes back and on at a lower rate, or give fit "
+        "validation_data=…, so that it can react itself.",
+        stacklevel=2,
+    )
+    return True
+
+
+def _highest_credible(found):
+    before = found.losses[: max(3, len(found.losses) // 10)]
+    fall = before.mean() - found.smoothed.min()
+    return before.mean() + max(fall, _EXPLOSION * before.std())
