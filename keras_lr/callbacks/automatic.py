@@ -11,7 +11,7 @@ from keras_lr.callbacks.recovery import RecoverFromDivergence
 from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell
-from keras_lr.finder.search_in_fit import FitSearch, warn_if_exploded
+from keras_lr.finder.search_in_fit import FitSearch, updates_of_search, warn_if_exploded
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import leaves, shares_of
@@ -93,6 +93,8 @@ class AutoLearningRate(ProgressController):
     """
 
     sets_base = True
+    # Without validation it chooses, and does not react.
+    monitored = None
     found = None
     # By optimizer, the share in the rate that each had from the beginning.
     _shares: dict = {}
@@ -171,6 +173,9 @@ class AutoLearningRate(ProgressController):
     @property
     def contribution(self):
         return Contribution(self.schedule, self.state.factor)
+
+    def extra_updates(self, total_steps):
+        return updates_of_search(self.budget, total_steps)
 
     def contribution_to(self, optimizer, run):
         if self.schedule is None:
