@@ -5,6 +5,7 @@ from keras_lr._version import __version__
 from keras_lr.callbacks import plot_what_if
 from keras_lr.finder import RangeTest, range_test
 from keras_lr.layerwise import discriminative
+from keras_lr.linting import lint
 from keras_lr.prediction import Bound, Ranking
 from keras_lr.rates import get_rate, resume_at, set_rate
 from keras_lr.scaling import (
@@ -26,6 +27,7 @@ __all__ = [
     "get_rate",
     "learning_rate_for_data_size",
     "learning_rate_for_model",
+    "lint",
     "plot_schedules",
     "plot_what_if",
     "range_test",

@@ -30,6 +30,8 @@ _GUESS = (
 
 # Of a run of unknown length, and the most updates whose rates are looked at.
 _LENGTH, _MOST_POINTS = 1000, 100_000
+# A rate below so much of the peak moves nothing; the bound would be carried away by many of these.
+_IDLE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,9 +45,9 @@ class RangeTest:
     of the fall are behind, corrected for the length of the sweep and the optimizer's
     momentum). `suggestion` is the peak rate to train with, that of `fallen` or `risen`, or the best
     run's after `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**,
-    see `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or None
-    where there is nothing to compare. `status` says where the suggestion is from, or why there is
-    none, and `advice` what to do then:
+    see `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or rate of
+    the short runs that did nearly as well as the best, and None where there is nothing to compare.
+    `status` says where the suggestion is from, or why there is none, and `advice` what to do then:
 
     * `"ok"`: the loss fell, and rose again or levelled off: `fallen`;
     * `"never fell"`, as far as noise lets one see: `risen`, a conservative guess, if the loss
@@ -222,6 +224,7 @@ def _peak_factor(schedule, total_steps, length):
     end = math.ceil(total_steps or schedule.length or length)
     points = min(end, _MOST_POINTS)
     rates = schedule.rates(np.floor(np.arange(points) * (end / points)))
+    rates = np.where(rates >= _IDLE * np.max(rates), rates, np.minimum(rates, 0.0))
     linear = 1.0 - np.arange(points) / points
     peak = bound(rates, points).best_peak / bound(linear, points).best_peak
     return min(peak, 1.0)

@@ -108,13 +108,14 @@ class Strategies:
         return {"rate": self._within_budget[budget].for_length(updates, self._each).suggestion}
 
     def _automatic(self, epochs, budget, held_back=0.0):
-        """Searches as the callback does, and runs; with rows held back, without a reaction."""
+        """Searches as `FitSearch`, and runs; with rows held back, without a reaction."""
         updates, part = epochs * self._each, "held back" if held_back else "validation"
         trials = SearchRuns(self._runs, self._seed, held_back)
         shape = planned_schedule(LinearToZero(1.0, updates), updates)
         found = search(trials, budget, lambda n: Stretch(shape, n / updates), part)
-        # A reaction is left to find out when the data are used up.
-        peak = found.for_length(updates, trials.updates_per_epoch if held_back else None).suggestion
+        peak = found.for_length(updates, trials.updates_per_epoch).suggestion
+        if peak is None:
+            return {"rate": None}
         begin = self._runs.begin(self._seed)
         reaction = None if held_back else Reaction.automatic(begin, epochs)
         made = self._made(recommended(peak, updates), epochs, reaction)
