@@ -52,6 +52,10 @@ class StepCallback(RateCallback):
         schedule = self.build(run)
         return Contribution(schedule) if self.sets_base else Contribution(factor=schedule)
 
+    def planned_contribution(self, run):
+        schedule = self.build(run)
+        return Contribution(schedule) if self.sets_base else Contribution(factor=schedule)
+
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
         try:

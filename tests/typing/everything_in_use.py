@@ -50,6 +50,14 @@ callbacks.LearningRateScheduler(lambda epoch: 0.1 * 0.9**epoch)
 callbacks.LearningRateScheduler(lambda epoch, rate: 0.9 * rate, verbose=1, state_path=text_path)
 callbacks.LearningRateScheduler(linear, every=10, steps_per_epoch=20)
 
+# The one that needs no number
+callbacks.AutoLearningRate()
+callbacks.AutoLearningRate(schedules.WarmupStableDecay(1.0, "100%"), budget=0.05, react=False)
+callbacks.AutoLearningRate(keras.optimizers.schedules.CosineDecay(0.1, 1000), state_path=text_path)
+callbacks.AutoLearningRate(data=lambda: iter(()), validation_data=lambda: iter(()), verbose=0)
+callbacks.AutoLearningRate(monitor="val_accuracy", mode="max", steps_per_epoch="count", seed=1)
+callbacks.AutoLearningRate(across_fits=True, epochs=20)
+
 # Callbacks that are factors
 callbacks.Warmup("5%")
 callbacks.Warmup("2 epochs", start=0.1, shape="cosine")
@@ -164,6 +172,7 @@ keras_lr.range_test(
     verbose=0,
 )
 keras_lr.range_test(model, lambda: iter([(x, y)]))
+keras_lr.range_test(model, x, y, total_steps=5000, budget=500, validation_data=lambda: (x, y))
 if tested.suggestion is not None:
     doubled: float = 2 * tested.suggestion
     model.compile(keras.optimizers.SGD(tested.suggestion), "mse")
