@@ -1,4 +1,4 @@
-"""The main job on real data: choose a rate for a classifier of digits, drive it, explain the run.
+"""The main job on real data: one callback chooses, drives and reacts; a recorder explains the run.
 
     python -m keras_lr demo
 
@@ -13,14 +13,12 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_lr import callbacks, range_test, schedules
+from keras_lr import callbacks, schedules
 from keras_lr.files import write_atomically
 
 BATCH_SIZE = 64
 EPOCHS = 20
 SEEDS = 3
-RANGE_TEST_UPDATES = 100
-SPARE_RATE = 0.1  # if the range test finds none
 DEFAULT_RATE = 0.01  # of Keras' SGD
 CONSTANT_RATES = (DEFAULT_RATE, 0.03, 0.1, 0.3)
 
@@ -102,79 +100,67 @@ class Outcome(NamedTuple):
 
     rate: float
     recorder: callbacks.LearningRateRecorder
-    planned: schedules.Schedule
+    driver: callbacks.RateCallback
+    losses: list
     accuracies: list
 
     def mean_and_error(self, other=None):
-        """Returns the mean accuracy and its standard error, or those of the gain over `other`."""
-        gains = np.array(self.accuracies) - (0.0 if other is None else np.array(other.accuracies))
-        return np.mean(gains), np.std(gains, ddof=1) / math.sqrt(len(gains))
+        """Returns mean and standard error of the test loss, or of what it is above `other`'s."""
+        excess = np.array(self.losses) - (0.0 if other is None else np.array(other.losses))
+        return np.mean(excess), np.std(excess, ddof=1) / math.sqrt(len(excess))
+
+    def __str__(self):
+        mean, error = self.mean_and_error()
+        return f"{mean:.3f} ± {error:.3f}, accuracy {np.mean(self.accuracies):.1%}"
 
 
-def driven_callbacks(peak):
-    """Returns schedule, warmup and plateau, all for one optimizer."""
-    return [
-        callbacks.FitSchedule(schedules.LinearDecay(peak, "100%")),
-        callbacks.Warmup("5%"),
-        callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=3),
-    ]
-
-
-def constant_callbacks(rate):
-    """Returns a constant rate, to compare with."""
-    return [callbacks.FitSchedule(schedules.Constant(rate))]
-
-
-def train(data, rate, make_callbacks, say=None):
-    """Trains from each seed and measures the accuracy on the test images."""
-    runs, accuracies = [], []
+def train(data, make_callback, say=None):
+    """Trains from each seed with one callback and measures loss and accuracy on the test images."""
+    runs, losses, accuracies = [], [], []
     for seed in range(SEEDS):
-        model, ours = build_model(seed), make_callbacks(rate)
+        model, driver = build_model(seed), make_callback()
         recorder = callbacks.LearningRateRecorder()
-        fit(model, data, EPOCHS, [*ours, recorder, *([Progress(say)] if say and not runs else [])])
+        shown = [Progress(say)] if say and not runs else []
+        fit(model, data, EPOCHS, [driver, recorder, *shown])
         tested = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
+        losses.append(tested["loss"])
         accuracies.append(tested["accuracy"])
-        runs.append((recorder, ours))
-    recorder, ours = runs[0]
-    planned = math.prod(callback.schedule for callback in ours if callback.schedule is not None)
-    return Outcome(rate, recorder, planned, accuracies)
+        runs.append((recorder, driver))
+    recorder, driver = runs[0]
+    rate = float(np.nanmax(recorder.learning_rate))
+    return Outcome(rate, recorder, driver, losses, accuracies)
 
 
-def report(found, driven, constants, test_images):
+def report(auto, constants, test_images):
     """Returns the report as text."""
-    best = max(constants, key=lambda outcome: outcome.mean_and_error()[0])
-    table = [f"  from {driven.rate:.3g} to 0", *(f"  constant {c.rate:g}" for c in constants)]
-    shares = ["{:.1%} ± {:.1%}".format(*o.mean_and_error()) for o in (driven, *constants)]
+    found = auto.driver.found
+    best = min(constants, key=lambda outcome: outcome.mean_and_error()[0])
+    table = ["  AutoLearningRate()", *(f"  constant {c.rate:g}" for c in constants)]
     lines = [
         "keras_lr demo: scikit-learn's digits, two hidden layers, SGD with momentum 0.9",
         f"Back end: {keras.backend.backend()}, Keras {keras.__version__}",
         "",
-        f"Range test, {len(found.losses)} updates: {_suggested(found)}",
-        f"Applied rate: {schedules.Tabulated(driven.recorder.learning_rate).describe()}.",
-        f"Changes by callbacks: {len(driven.recorder.events) or 'none'}",
-        *(f"  {event}" for event in driven.recorder.events),
-        f"Test accuracy, {test_images} images, mean ± standard error of {SEEDS} seeds:",
-        *(f"{name:18}  {share}" for name, share in zip(table, shares)),
-        f"Driven against Keras' default, {DEFAULT_RATE:g}: {_compared(driven, constants[0])}",
-        f"Driven against the best constant rate, {best.rate:g}: {_compared(driven, best)}",
+        f"Chosen by a sweep of {len(found.losses)} updates and {len(found.evidence)} short runs: a "
+        f"peak of {auto.driver.peak:.3g}. {found.advice}",
+        f"Applied rate: {schedules.Tabulated(auto.recorder.learning_rate).describe()}.",
+        f"Changes during the run: {len(auto.recorder.events) or 'none'}",
+        *(f"  {event}" for event in auto.recorder.events),
+        f"Loss on {test_images} test images, mean ± standard error of {SEEDS} seeds:",
+        *(f"{name:20}  {outcome}" for name, outcome in zip(table, (auto, *constants))),
+        f"Against Keras' default, {DEFAULT_RATE:g}: {_compared(auto, constants[0])}",
+        f"Against the best constant rate, {best.rate:g}: {_compared(auto, best)}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _suggested(found):
-    if found.suggestion is None:
-        return f"no suggestion. {found.advice} Used instead: {SPARE_RATE:g}."
-    return f"train from {found.suggestion:.3g} to 0. {found.advice}"
-
-
-def _compared(driven, other):
-    difference, error = driven.mean_and_error(other)
+def _compared(auto, other):
+    difference, error = auto.mean_and_error(other)
     clear = abs(difference) > 2 * error
     verdict = "more than twice its error" if clear else "no clear difference"
-    return f"{difference:+.1%} ± {error:.1%}, {verdict}."
+    return f"{difference:+.3f} ± {error:.3f}, {verdict}."
 
 
-def draw(found, driven, constants):
+def draw(auto, constants):
     """Returns one figure: how the rate was chosen, what it was, and the results."""
     from matplotlib.figure import Figure
 
@@ -182,20 +168,21 @@ def draw(found, driven, constants):
 
     figure = Figure(figsize=(11, 7.5), layout="constrained")
     (ax_found, ax_rate), (ax_result, ax_loss) = figure.subplots(2, 2)
-    found.plot(ax_found)
-    ax_found.set_title(f"Choose: a range test, {len(found.losses)} updates")
-    plotting.plot_record(driven.recorder, ax_rate, planned=driven.planned, losses=False)
-    ax_rate.set_title("Drive: schedule × warmup × plateau")
-    for outcomes, name, style in (([driven], "driven to 0", "D"), (constants, "constant", "o--")):
+    auto.driver.found.plot(ax_found)
+    ax_found.set_title(f"Choose: {len(auto.driver.found.losses)} updates at rising rates")
+    plotting.plot_record(auto.recorder, ax_rate, losses=False)
+    ax_rate.set_title("Drive: warmup, then to zero; lower when validation stalls")
+    chosen = [([auto], "AutoLearningRate()", "D"), (constants, "constant", "o--")]
+    for outcomes, name, style in chosen:
         means, errors = zip(*(outcome.mean_and_error() for outcome in outcomes))
         rates = [outcome.rate for outcome in outcomes]
         ax_result.errorbar(rates, means, errors, fmt=style, capsize=4, label=name)
-    ax_result.set(xscale="log", xlabel="learning rate (peak)", ylabel="test accuracy")
-    ax_result.set_title(f"Result: test accuracy, mean ± standard error of {SEEDS} seeds")
-    plotting.plot_losses(driven.recorder, ax_loss)
-    plotting.mark_events(driven.recorder, ax_loss)
+    ax_result.set(xscale="log", xlabel="learning rate (peak)", ylabel="test loss")
+    ax_result.set_title(f"Result: test loss, mean ± standard error of {SEEDS} seeds")
+    plotting.plot_losses(auto.recorder, ax_loss)
+    plotting.mark_events(auto.recorder, ax_loss)
     ax_loss.set_yscale("log")
-    ax_loss.set_title("Explain: losses, and what the callbacks did")
+    ax_loss.set_title("Explain: losses, and what the callback did")
     for ax in (ax_result, ax_loss):
         ax.grid(True, alpha=0.3)
         ax.legend(fontsize="small")
@@ -208,23 +195,23 @@ def run(folder="demo", say=print):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     # TensorFlow prints its messages when the first model is built: before the first line.
-    data, model = load_data(), build_model()
-    say("1. Choose a rate: a range test, which leaves the model as it was")
-    options = {"batch_size": BATCH_SIZE, "num_steps": RANGE_TEST_UPDATES, "verbose": 0}
-    found = range_test(model, data.x_train, data.y_train, **options)
-    say(f"   {_suggested(found)}")
-    peak = found.suggestion or SPARE_RATE
-    say(f"2. Drive: from {peak:.3g} to 0 × warmup over 5% × cuts when validation stalls")
-    driven = train(data, peak, driven_callbacks, say)
-    say("3. Compare with constant rates, Keras' default first")
+    data, _ = load_data(), build_model()
+    say("1. Train with AutoLearningRate(): it chooses a rate, drives it, and reacts")
+    auto = train(data, lambda: callbacks.AutoLearningRate(verbose=0), say)
+    say(f"   the peak that it chose: {auto.driver.peak:.3g}")
+    say("2. Compare with constant rates, Keras' default first")
     constants = []
     for rate in CONSTANT_RATES:
-        constants.append(train(data, rate, constant_callbacks))
-        say("   {:g}: test accuracy {:.1%} ± {:.1%}".format(rate, *constants[-1].mean_and_error()))
-    text = report(found, driven, constants, len(data.y_test))
+        constants.append(train(data, lambda rate=rate: _constant(rate)))
+        say(f"   {rate:g}: test loss {constants[-1]}")
+    text = report(auto, constants, len(data.y_test))
     write_atomically(folder / "report.txt", text)
-    draw(found, driven, constants).savefig(folder / "digits.png", dpi=110)
-    say(f"4. Explain\n\n{text}")
+    draw(auto, constants).savefig(folder / "digits.png", dpi=110)
+    say(f"3. Explain\n\n{text}")
     seconds = time.perf_counter() - begin
     say(f"Wrote {folder / 'digits.png'} and {folder / 'report.txt'} in {seconds:.0f} s.")
     return folder
+
+
+def _constant(rate):
+    return callbacks.FitSchedule(schedules.Constant(rate))

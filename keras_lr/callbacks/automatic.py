@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.controller import ProgressController
+from keras_lr.callbacks.progress import ProgressController
 from keras_lr.callbacks.recovery import RecoverFromDivergence
 from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell
-from keras_lr.finder.search_in_fit import FitSearch, warn_if_exploded
+from keras_lr.finder.search_in_fit import FitSearch, updates_of_search, warn_if_exploded
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import leaves, shares_of
@@ -92,6 +92,8 @@ class AutoLearningRate(ProgressController):
     """
 
     sets_base = True
+    # Without validation it chooses, and does not react.
+    monitored = None
     found = None
     # By optimizer, the share in the rate that each had from the beginning.
     _shares: dict = {}
@@ -157,7 +159,8 @@ class AutoLearningRate(ProgressController):
         if not after.reacts:
             return f"{self.monitor} no better at the lower rate, back to the best state"
         waited = before.wait + 1
-        return f"{self.monitor} no better than {before.best:.4g} for {waited} epochs, back there"
+        times = "an evaluation" if waited == 1 else f"{waited} evaluations"
+        return f"{self.monitor} no better than {before.best:.4g} for {times}, back there"
 
     @property
     def peak(self):
@@ -169,6 +172,9 @@ class AutoLearningRate(ProgressController):
     @property
     def contribution(self):
         return Contribution(self.schedule, self.state.factor)
+
+    def extra_updates(self, total_steps):
+        return updates_of_search(self.budget, total_steps)
 
     def contribution_to(self, optimizer, run):
         if self.schedule is None:
@@ -225,7 +231,7 @@ class AutoLearningRate(ProgressController):
         if self._reacts:
             refuse_unbuilt_optimizers(self.model)
 
-    def prepare(self, epoch):
+    def before_first_update(self, epoch):
         """Chooses, unless this run has gone on with the choice of another."""
         if self.peak is None:
             if epoch > 0:

@@ -3,10 +3,9 @@
 import keras
 
 from keras_lr import checks
-from keras_lr.driving import custom_loop, entries, run_length
+from keras_lr.driving import custom_loop, entries
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.running import driver_for
-from keras_lr.schedules.fields import resolved
 
 
 class RateCallback(keras.callbacks.Callback):
@@ -16,8 +15,9 @@ class RateCallback(keras.callbacks.Callback):
     pure function of the fit's clock, or None; `follows_metrics` tells that numbers in the
     contribution may change between updates, and that there is a state; `sets_base` that rates are
     absolute, so that the optimizer's own no longer count; `records` that it is there for the record
-    of the rate; `lower_limit` is the rate below which nothing is cut, or None. `optimizer` is the
-    one to drive, where a training step of your own uses another one than the model's.
+    of the rate; `lower_limit` is the rate below which nothing is cut, or None; `monitored` is the
+    metric that the epochs have to bring, or None. `optimizer` is the one to drive, where a training
+    step of your own uses another one than the model's.
 
     By default a callback is new in every fit. With `across_fits=True` all fits that it is in are
     one run, as where each is given a file, a round or a season of the data: it goes on with what it
@@ -53,7 +53,7 @@ class RateCallback(keras.callbacks.Callback):
     optimizer = None
     schedule = None
     state_file = None
-    lower_limit = None
+    lower_limit = monitored = None
     sets_base = records = follows_metrics = restores_initial = across_fits = False
     # Where the fits so far have left off, if the next one goes on from there.
     _left_off = None
@@ -117,6 +117,17 @@ class RateCallback(keras.callbacks.Callback):
         """What it has a say in for one optimizer, whose run is this long, in updates."""
         return self.contribution
 
+    def planned_contribution(self, run):
+        """Returns what it would have a say in at the beginning of a run of this length.
+
+        Changes nothing. None where only the fit can tell.
+        """
+        return Contribution()
+
+    def extra_updates(self, total_steps):
+        """Returns how many updates it makes beside those of a fit of so many."""
+        return 0
+
     @property
     def drives_or_records(self):
         """Tells whether an optimizer is needed for it."""
@@ -127,8 +138,8 @@ class RateCallback(keras.callbacks.Callback):
         """Tells whether the applied rate of each epoch is put into its logs."""
         return self.drives_or_records
 
-    def prepare(self, epoch):
-        """Called before the first update, when states were put back and nothing is driven yet."""
+    def before_first_update(self, epoch):
+        """Called when states were put back and nothing is driven yet."""
 
     def install(self, driven):
         """Puts what is driven beside the rate into an optimizer; returns what is compiled in.
@@ -141,8 +152,17 @@ class RateCallback(keras.callbacks.Callback):
     def remove(self, driven):
         """Takes it out again."""
 
-    def record_updates(self):
-        """Called before and after the clock is set back: for those who keep a record."""
+    def change_model(self, epoch):
+        """Called when an epoch begins, before any callback of ours is told."""
+
+    def record_updates(self, without_last=0):
+        """Called before the clock is set back: for those who keep a record.
+
+        The last few batches are not counted.
+        """
+
+    def begin_record(self):
+        """Called before an epoch's first batch, and when the clock was set: the record goes on."""
 
     # Hooks
 
@@ -160,7 +180,7 @@ class RateCallback(keras.callbacks.Callback):
         self.driver.begin_batch(batch)
 
     def on_train_batch_end(self, batch, logs=None):
-        self.driver.batches.end(batch)
+        self.driver.end_batch(batch)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.driver is None or not self.driver.driven:
@@ -249,80 +269,3 @@ class RateCallback(keras.callbacks.Callback):
 
     def go_back(self, checkpoint):
         """Forgets what was decided since `checkpoint` was taken."""
-
-
-class StepCallback(RateCallback):
-    """The base of callbacks that are pure functions of the update: no host work per batch.
-
-    t at the first update of a fit is `initial_epoch` × updates per epoch, so that a second fit
-    begins at 0 and a resumed one goes on. `steps_per_epoch`, in batches, is needed only where
-    `fit` does not know it, as with a data set of unknown cardinality; "count" reads the data once
-    before training. Given to one callback of a fit, all of them know it.
-
-    `epochs` or `total_steps`, in updates, is the length of the whole run, of which durations in
-    percent are shares; by default it is that of the fit. With `across_fits=True` there is none by
-    default. All functions of the update in a fit then have `across_fits=True`: they share a clock.
-    """
-
-    def __init__(
-        self,
-        steps_per_epoch=None,
-        optimizer=None,
-        across_fits=False,
-        epochs=None,
-        total_steps=None,
-    ):
-        super().__init__(optimizer, across_fits)
-        self.given_steps_per_epoch = run_length.steps_per_epoch("steps_per_epoch", steps_per_epoch)
-        self.horizon = run_length.Horizon.checked(epochs, total_steps, self.across_fits)
-
-    def build(self, run):
-        """Returns the schedule over the fit's clock, for a run of this length: of `planned`."""
-        return resolved(self.planned, self.horizon.of(run))
-
-    @property
-    def contribution(self):
-        if self.schedule is None:
-            return Contribution()
-        return (
-            Contribution(base=self.schedule)
-            if self.sets_base
-            else Contribution(None, self.schedule)
-        )
-
-    def contribution_to(self, optimizer, run):
-        if run == self.driver.run or self.schedule is None:
-            return self.contribution
-        # Of an optimizer that accumulates over other numbers of batches.
-        schedule = self.build(run)
-        return Contribution(schedule) if self.sets_base else Contribution(factor=schedule)
-
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        try:
-            self.schedule = self.build(self.driver.run)
-        except ValueError as error:
-            if self.across_fits and self.horizon.is_open:
-                error.add_note(
-                    "With across_fits=True the length of the run is that of all fits: give "
-                    f"{type(self).__name__}(…, epochs=…), in all, or total_steps=…, in updates."
-                )
-            if self.driver.run.steps_per_epoch is not None:
-                raise
-            error.add_note(
-                "`fit` does not know the number of batches per epoch of this data. Give the "
-                f"callback {type(self).__name__}(…, steps_per_epoch=…): the number, or 'count' to "
-                "have the data read once before training; or give the duration in updates."
-            )
-            raise
-        self._refuse_another_clock()
-
-    def _refuse_another_clock(self):
-        for other in self.driver.callbacks if self.schedule is not None else ():
-            if other.schedule is not None and other.across_fits != self.across_fits:
-                raise ValueError(
-                    "`across_fits` must be the same for all functions of the update in a fit, "
-                    "which share a clock. Received: "
-                    f"{self.owner} with across_fits={self.across_fits}, {other.owner} with "
-                    f"across_fits={other.across_fits}"
-                )

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.base import StepCallback
+from keras_lr.callbacks.step_callback import StepCallback
 from keras_lr.driving.contribution import Contribution
 from keras_lr.keras_private import hyperparameters
 from keras_lr.keras_private.optimizers import leaves
@@ -45,6 +45,10 @@ class HyperparameterSchedule(StepCallback):
     @property
     def contribution(self):
         # It drives something else than the rate.
+        return Contribution()
+
+    def planned_contribution(self, run):
+        self.build(run)
         return Contribution()
 
     def attributes(self, optimizer):

@@ -8,7 +8,7 @@ import math
 from typing import NamedTuple
 
 from keras_lr import checks
-from keras_lr.callbacks.controller import (
+from keras_lr.callbacks.progress import (
     SMOOTHING_INSTEAD,
     BestController,
     ProgressController,

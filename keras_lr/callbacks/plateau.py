@@ -6,7 +6,7 @@ from typing import NamedTuple
 import keras
 
 from keras_lr import checks
-from keras_lr.callbacks.controller import SMOOTHING_INSTEAD, BestController, lowered
+from keras_lr.callbacks.progress import SMOOTHING_INSTEAD, BestController, lowered
 from keras_lr.driving.messages import tell
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.step_state import refuse_unbuilt_optimizers

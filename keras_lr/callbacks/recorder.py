@@ -2,12 +2,14 @@
 
 import csv
 import io
+import math
 import os
 
 import numpy as np
 
 from keras_lr import checks
 from keras_lr.callbacks.base import RateCallback
+from keras_lr.driving.tally import Tally
 from keras_lr.files import write_atomically
 
 
@@ -24,7 +26,13 @@ class LearningRateRecorder(RateCallback):
     Keras' `TensorBoard` has one rate per epoch, `epoch_learning_rate`.
 
     `updates`, `learning_rates` (a dict by optimizer name), `epoch_logs` and `events` hold the
-    record of the last fit; `to_dict`, `to_csv` and `plot` give it away. Updates that are taken
+    record of the last fit; `to_dict`, `to_csv` and `plot` give it away. Where the optimizers of a
+    `MultiOptimizer` accumulate over different numbers of batches there is a row wherever one of
+    them updates, with NaN for the others, numbered by batches.
+
+    What others do to the rate or the counter in the midst of an epoch is seen when they do it,
+    which reads the counter then. What cannot be seen, as when a compiled training step writes the
+    rate itself, is NaN, with an event that says so. Updates that are taken
     back, as by `ReduceLROnPlateau(restore_best="all")`, were made and stay in the record: their
     numbers come again, and `undone` tells them apart. An epoch that was interrupted is not in it.
 
@@ -58,6 +66,7 @@ class LearningRateRecorder(RateCallback):
         # How many updates the record has, where the next one begins, and the last of this epoch.
         self._length, self._begin, self._last = 0, 0, {}
         self._event_positions, self.epoch_ends, self._writer = [], [], None
+        self._tally = None
 
     @property
     def updates(self):
@@ -73,7 +82,10 @@ class LearningRateRecorder(RateCallback):
 
     @property
     def learning_rates(self):
-        """The applied rates by optimizer name, each an array as long as `updates`."""
+        """The applied rates by optimizer name, each an array as long as `updates`.
+
+        NaN where an optimizer made no update, and where its rate is not known.
+        """
         return {name: np.concatenate(parts) for name, parts in self._rates.items()}
 
     @property
@@ -100,7 +112,8 @@ class LearningRateRecorder(RateCallback):
     def _later_positions(self):
         """Returns the positions of the events since updates were recorded last."""
         later = self._events[len(self._event_positions) :]
-        return [self._length + max(event.update - self._begin, 0) for event in later]
+        tally = self._tally
+        return [self._length + tally.row_of(e.optimizer, e.update) for e in later] if tally else []
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
@@ -116,11 +129,13 @@ class LearningRateRecorder(RateCallback):
             self._writer = None
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_writer": None}
+        # What belongs to the fit cannot be pickled.
+        gone = {"_writer": None, "_tally": None}
+        return {**super().__getstate__(), **gone, "_event_positions": self.event_positions}
 
     def on_epoch_begin(self, epoch, logs=None):
         super().on_epoch_begin(epoch, logs)
-        self._begin = self.driver.driven[0].updates_done()
+        self.begin_record()
         self._last = {"update": self._begin}
 
     def on_epoch_end(self, epoch, logs=None):
@@ -130,23 +145,40 @@ class LearningRateRecorder(RateCallback):
         self.epoch_logs.append({"epoch": epoch, **self._last, **logs})
         self.epoch_ends.append(self._length)
 
+    def begin_record(self):
+        self._tally = Tally(self.driver.driven.driven_by(self))
+        self._begin = self._tally.begin
+
     def record_updates(self, without_last=0):
         """Records the updates made since the last time, not counting the last few batches."""
-        together = self.driver.driven
-        updates = np.arange(self._begin, together[0].updates_done(without_last))
-        for driven in together:
-            applied, name = driven.applied(updates), together.log_name(driven)
-            self._rates.setdefault(driven.name, []).append(applied)
-            if len(updates):
-                self._last = {"update": int(updates[-1])}
-            if self._writer is not None:
-                for update, value in zip(updates, applied):
-                    self._writer.add_scalar(name, float(value), step=int(update))
-                self._writer.flush()
+        updates, rates = self._tally.rows(without_last)
+        self._add_columns(rates)
+        if self._writer is not None:
+            self._write(updates, rates)
+        if len(updates):
+            self._last = {"update": int(updates[-1])}
         end = self._length + len(updates)
         self._event_positions += [min(position, end) for position in self._later_positions()]
         self._updates.append(updates)
-        self._length, self._begin = end, together[0].updates_done()
+        self._length = end
+        self.begin_record()
+
+    def _add_columns(self, rates):
+        """Adds rates to the columns of all optimizers so far, which are of one length."""
+        count = len(next(iter(rates.values())))
+        for name in rates:
+            self._rates.setdefault(name, [np.full(self._length, math.nan)])
+        for name, column in self._rates.items():
+            column.append(rates.get(name, np.full(count, math.nan)))
+
+    def _write(self, updates, rates):
+        driven_set = self.driver.driven
+        names = {driven.name: driven_set.log_name(driven) for driven in driven_set}
+        for name, column in rates.items():
+            for update, rate in zip(updates, column):
+                if not math.isnan(rate):
+                    self._writer.add_scalar(names[name], float(rate), step=int(update))
+        self._writer.flush()
 
     def to_dict(self):
         """Returns the record as lists and dicts, ready for JSON."""

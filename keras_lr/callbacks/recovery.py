@@ -5,7 +5,7 @@ from statistics import median
 from typing import NamedTuple
 
 from keras_lr import checks
-from keras_lr.callbacks.controller import ProgressController
+from keras_lr.callbacks.progress import ProgressController
 from keras_lr.callbacks.scheduled import interval
 from keras_lr.diagnosis import statistics
 from keras_lr.driving.good_states import Checkpoint, GoodStates, Stretch

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.controller import Controller, ProgressController
+from keras_lr.callbacks.controller import Controller
+from keras_lr.callbacks.progress import ProgressController
 from keras_lr.driving.events import Event
 from keras_lr.plotting import plot_replays
 from keras_lr.plotting.schedules import shortened

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_lr import checks, schedules
-from keras_lr.callbacks.base import StepCallback
+from keras_lr.callbacks.step_callback import StepCallback
 from keras_lr.schedules import durations
 from keras_lr.schedules.coerce import as_schedule
 

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from keras_lr import checks
-from keras_lr.callbacks.base import StepCallback
 from keras_lr.callbacks.controller import ControllerState, StatefulCallback
 from keras_lr.callbacks.scheduled import interval
+from keras_lr.callbacks.step_callback import StepCallback
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell, verbosity
 from keras_lr.schedules import Schedule, Tabulated
@@ -80,6 +80,10 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     def contribution(self):
         return Contribution(base=self.state.rate if self.schedule is None else self.schedule)
 
+    def planned_contribution(self, run):
+        # The function may be anything: it is asked in the fit.
+        return None
+
     def contribution_to(self, optimizer, run):
         if self.schedule is None:
             return self.contribution
@@ -98,7 +102,7 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
         return _Held(Tabulated((asked + asked[-1:] * count)[:count]), self.every)
 
     def on_train_begin(self, logs=None):
-        self._asked = ()
+        self._asked, self._adoptions = (), 0
         super().on_train_begin(logs)
         # The plan is built once more, for another length: the function is not asked again.
         self._asked = self.schedule.table.values if self.schedule is not None else ()
@@ -126,7 +130,9 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
 
     def _base_rate(self):
         """Returns what `schedule` returned last, unless somebody else has written a rate since."""
-        written = self.driver.adopt_foreign_writes()
+        self.driver.others.adopt()
+        written = self.driver.others.adoptions != self._adoptions
+        self._adoptions = self.driver.others.adoptions
         if self.state.rate is not None and not written:
             return self.state.rate
         rates = self.driver.driven.base_rates(self)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from keras_lr.callbacks.controller import ProgressController
+from keras_lr.callbacks.progress import ProgressController
 
 
 class ValidationDecayState(NamedTuple):

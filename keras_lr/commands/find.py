@@ -16,6 +16,8 @@ from keras_lr.commands.advice import lines_about
 from keras_lr.commands.output import INSTALL_PLOT, complain, installed, say, write_picture
 from keras_lr.files import write_atomically
 from keras_lr.finder import range_test
+from keras_lr.keras_private.trial_fit import held_back
+from keras_lr.schedules import epochs
 
 _PICTURE = "range_test.png"
 _ARGUMENTS = inspect.signature(range_test).parameters
@@ -28,6 +30,8 @@ _OPTIONS = {
     "batch_size": (_AT_LEAST_ONE, "samples in a batch"),
     "repeats": (_AT_LEAST_ONE, "sweeps, for an interval"),
     "verify": (checks.Number(minimum=0, integer=True), "short runs around the suggestion"),
+    "total_steps": (_AT_LEAST_ONE, "length of the planned run in updates"),
+    "budget": (_AT_LEAST_ONE, "updates for everything, in the place of the three above"),
     # Keras' own seeds have 32 bits.
     "seed": (
         checks.Number(minimum=0, maximum=2**32 - 1, integer=True),
@@ -58,9 +62,22 @@ def add(commands):
         help="a module or a .py file, and the function in it that makes model and data",
     )
     for name, (check, meaning) in _OPTIONS.items():
-        default = f"{meaning} (default: {_ARGUMENTS[name].default:g})"
+        given = _ARGUMENTS[name].default
+        default = meaning if given is None else f"{meaning} (default: {given:g})"
         read = {"type": kinds.number(check), "metavar": "INTEGER" if check.integer else "RATE"}
         parser.add_argument(_flag(name), dest=name, help=default, **read)
+    parser.add_argument(
+        "--epochs",
+        type=kinds.number(checks.POSITIVE),
+        metavar="NUMBER",
+        help="length of the planned run in epochs",
+    )
+    parser.add_argument(
+        "--validation",
+        type=kinds.number(checks.Number(above=0, below=1)),
+        metavar="SHARE",
+        help="share of the rows, the last ones, that judges the runs of --verify or --budget",
+    )
     parser.add_argument(
         "--output", type=kinds.picture_file, help=f"PNG, PDF or SVG file (default: {_PICTURE})"
     )
@@ -100,12 +117,33 @@ def _arguments(options):
     """Returns the arguments of `range_test`: those that were typed replace the function's."""
     typed = {name: getattr(options, name) for name in _OPTIONS}
     typed = {name: value for name, value in typed.items() if value is not None}
+    if options.epochs is not None:
+        if options.total_steps is not None:
+            raise ValueError("Give one of --epochs and --total-steps. Received: both")
+        typed["total_steps"] = epochs(options.epochs)
     if "seed" in typed:
         keras.utils.set_random_seed(typed["seed"])
     made = _named(target.call(*options.target), ":".join(options.target))
     # A moving bar needs a terminal; elsewhere one line at the end is enough.
     verbose = 1 if sys.stdout.isatty() else 2
-    return {"verbose": verbose, **made, **typed}
+    return _with_validation({"verbose": verbose, **made, **typed}, options.validation)
+
+
+def _with_validation(arguments, share):
+    """Returns the arguments with the last part of their arrays as validation data."""
+    if share is None:
+        return arguments
+    if arguments.get("validation_data") is not None:
+        raise ValueError("--validation is for functions that return no validation_data themselves.")
+    if not (arguments.get("verify") or arguments.get("budget")):
+        raise ValueError("--validation judges runs: give --budget or --verify as well.")
+    names = "x", "y", "sample_weight"
+    training = {name: arguments.get(name) for name in (*names, "batch_size")}
+    training, held = held_back(training, share)
+    if held is None:
+        raise ValueError("--validation is for arrays with rows enough. Received: other data")
+    held = tuple(held[name] for name in names)
+    return arguments | {name: training[name] for name in names} | {"validation_data": held}
 
 
 def _named(made, name):

@@ -1,22 +1,22 @@
 """What will not work as it is meant, seen before training: pure functions of a `Plan`."""
 
-from keras_lr.diagnosis.findings import Finding
+from keras_lr.diagnosis.findings import SEVERITIES, Finding
 
 _SPENT = 0.01
 # A rate in float32 reads a hair above the number that was written.
 _ROUNDING = 1e-6
 
 
-def find(plan):
-    """Returns the findings of every rule, errors first.
+def find(plan, rules=None):
+    """Returns the findings of every rule, or of some, errors first and notes last.
 
     >>> from keras_lr.diagnosis.plan import CallbackPlan, Plan
     >>> two = [CallbackPlan(kind, kind, i, sets_base=True) for i, kind in enumerate("AB")]
     >>> [finding.name for finding in find(Plan(callbacks=tuple(two)))]
     ['two bases']
     """
-    found = [finding for rule in RULES for finding in rule(plan)]
-    return sorted(found, key=lambda finding: finding.severity != "error")
+    found = [finding for rule in rules or RULES for finding in rule(plan)]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def listed_twice(plan):
@@ -32,8 +32,8 @@ def listed_twice(plan):
 def two_bases(plan):
     """Two callbacks that both name absolute rates for one optimizer."""
     bases = {callback.identity: callback for callback in plan.callbacks if callback.sets_base}
-    for target in {callback.target for callback in bases.values()}:
-        named = [callback for callback in bases.values() if callback.target == target]
+    for target in set().union(*(callback.targets for callback in bases.values())):
+        named = [callback for callback in bases.values() if target in callback.targets]
         if len(named) < 2:
             continue
         first, second, *_ = named
@@ -43,6 +43,7 @@ def two_bases(plan):
         )
         evidence = {"callbacks": len(named)}
         yield Finding("two bases", "error", evidence, meaning, "Remove one of the two.")
+        return
 
 
 def other_writer(plan):
@@ -106,6 +107,34 @@ def limit_never_left(plan):
             yield Finding("min_lr above the rate", "warning", evidence, meaning, advice)
 
 
+def integer_schedule(plan):
+    """A schedule of Keras' that was given an integer, and counts in integers from there."""
+    for optimizer in plan.optimizers:
+        if optimizer.as_integer is None:
+            continue
+        step, rate, meant = optimizer.as_integer
+        does = "fails" if rate is None else f"has the rate {rate:.4g} there"
+        meaning = (
+            f"The Keras schedule of {optimizer.name} was given an integer as a rate, and rounds to "
+            f"integers: at step {step:g} it {does}, where {meant:.4g} is meant."
+        )
+        advice = "Write 1.0 for 1, or take the class of the same name in keras_lr.schedules."
+        evidence = {"step": step, "rate": rate, "meant": meant}
+        yield Finding("integer rate", "warning", evidence, meaning, advice)
+
+
+def lr_assigned(plan):
+    """A number that was assigned to `optimizer.lr`, which Keras 3 does not read."""
+    for optimizer in plan.optimizers:
+        if optimizer.assigned_lr is not None:
+            meaning = (
+                f"`lr` was assigned to {optimizer.name}, and Keras 3 does not read it: the rate is "
+                "still the one before."
+            )
+            advice = "Use keras_lr.set_rate(model, …), or assign optimizer.learning_rate."
+            yield Finding("lr assigned", "warning", {"lr": optimizer.assigned_lr}, meaning, advice)
+
+
 def reader_before_the_rate(plan):
     """A callback that writes an epoch's logs before the rate has been put into them."""
     logged = next((i for i, c in enumerate(plan.callbacks) if c.logs_rate), None)
@@ -122,10 +151,15 @@ def reader_before_the_rate(plan):
         yield Finding("reads too early", "warning", evidence, meaning, f"list {name} first.")
 
 
+def is_another_length(planned, made):
+    """Tells whether so many updates are not the planned number, which need not be whole."""
+    return None not in (planned, made) and abs(made - planned) >= 1
+
+
 def another_length(plan):
     """A first epoch of another length than the schedules were planned for."""
     planned, made = plan.steps_per_epoch, plan.made_in_epoch
-    if None in (planned, made) or abs(made - planned) < 1:
+    if not is_another_length(planned, made):
         return
     if any(callback.depends_on_length for callback in plan.callbacks):
         evidence = {"planned": planned, "made": made}
@@ -154,6 +188,8 @@ RULES = (
     other_writer,
     schedule_exhausted,
     limit_never_left,
+    integer_schedule,
+    lr_assigned,
     reader_before_the_rate,
     another_length,
 )

@@ -44,29 +44,38 @@ class AppliedRates:
         self._starts, self._formulas = [], []
 
     def write(self, update, formula):
-        """Notes that a formula counts from `update` on."""
+        """Notes that a formula counts from `update` on, whatever was to come."""
+        while self._starts and self._starts[-1] >= update:
+            self._starts.pop()
+            self._formulas.pop()
         self._starts.append(update)
         self._formulas.append(formula)
 
     def rewind(self, update):
-        """Notes that the clock was set back: what counts now counts from `update` on."""
+        """Notes that the clock was set: what counts now counts from `update` on."""
+        if self._starts[-1] > update:
+            self.write(update, self._formulas[-1])
+
+    def doubt(self, begin, end):
+        """Notes that nobody knows the rates of the updates from `begin` to before `end`."""
         now = self._formulas[-1]
-        while self._starts and self._starts[-1] >= update:
-            self._starts.pop()
-            self._formulas.pop()
-        self.write(update, now)
+        self.write(begin, unknown)
+        self.write(end, now)
 
     def at(self, updates):
-        """Returns the rates applied at these updates, as float64."""
-        updates = np.asarray(updates)
+        """Returns the rates applied at these updates, which ascend, as float64; NaN if not known.
+
+        One formula after the other, as a long run has many, and few count here.
+        """
+        updates, done = np.asarray(updates), 0
         rates = np.empty(len(updates))
-        # One look-up in the list for each, as a long run has many formulas, and few count here.
-        which = np.array([bisect.bisect_right(self._starts, u) - 1 for u in _ends(updates)])
-        for index in range(which.min(), which.max() + 1) if len(which) else ():
-            begin = self._starts[index] if index > which.min() else -np.inf
-            end = self._starts[index + 1] if index < which.max() else np.inf
-            here = (updates >= begin) & (updates < end)
-            rates[here] = self._formulas[index](updates[here])
+        while done < len(updates):
+            index = bisect.bisect_right(self._starts, updates[done])
+            later = self._starts[index : index + 1] or [np.inf]
+            end = np.searchsorted(updates, later[0])
+            formula = self._formulas[index - 1] if index else unknown
+            rates[done:end] = formula(updates[done:end])
+            done = end
         return rates
 
     def next(self, update):
@@ -74,5 +83,10 @@ class AppliedRates:
         return float(self.at([update])[0])
 
 
-def _ends(updates):
-    return (updates.min(), updates.max()) if len(updates) else ()
+def unknown(updates):
+    """The formula of what nobody knows.
+
+    >>> unknown(np.arange(2)).tolist()
+    [nan, nan]
+    """
+    return np.full(len(updates), np.nan)

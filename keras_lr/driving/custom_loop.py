@@ -76,7 +76,8 @@ def step(callback, value):
     if not driver.drives(callback.model):
         raise ValueError(f"The model was compiled anew: call {name}.attach(model) again.")
     callback.attached_watch.check(callback.model, drives=True)
-    driver.adopt_foreign_writes()
+    driver.others.end_epoch()
+    driver.others.adopt()
     callback.on_epoch_end(callback.attached_epoch, _logs(callback, value))
     callback.attached_epoch += 1
     callback.on_epoch_begin(callback.attached_epoch)

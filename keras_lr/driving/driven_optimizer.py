@@ -47,7 +47,7 @@ class DrivenOptimizer:
     def __init__(self, optimizer, steps, first_update=0, number=None, counter=None):
         self.optimizer, self._counter = optimizer, counter
         # Updates are numbered on where another optimizer has left off.
-        self._shift = 0 if number is None else number - updates_made(optimizer)
+        self.shift = 0 if number is None else number - updates_made(optimizer)
         self.name = optimizer.name
         self.own = own_rate(optimizer)
         self.multiplier = multiplier_of(optimizer)
@@ -58,10 +58,12 @@ class DrivenOptimizer:
         self._overrides = Overrides()
         # What the optimizer held when we last wrote to it: a schedule, or its variable's value.
         self._held, self._number = self.own, None
-        self.initial = self._without_ours = None
+        self.initial = self._without_ours = self._seen = None
         if has_rate_variable(optimizer):
             self.initial = self._without_ours = rate_as_written(self.own)
-            self._number = read(self.own)
+            self._number = self._seen = read(self.own)
+        # What somebody else has written, until it is the base; whether the step itself writes.
+        self.foreign, self.is_written_in_step = None, False
         self._scale, self._level = 1.0, 0.0
         self.begin_epoch()
         self._applied = AppliedRates()
@@ -71,7 +73,7 @@ class DrivenOptimizer:
 
     def updates_done(self, without_last=0):
         """Returns how many updates there were, in all fits, not counting the last few batches."""
-        return updates_made(self.optimizer, without_last) + self._shift
+        return updates_made(self.optimizer, without_last) + self.shift
 
     def updates_made(self):
         """Returns the number of updates made in this fit."""
@@ -88,27 +90,38 @@ class DrivenOptimizer:
     def begin_epoch(self):
         """Starts the note of what stands in the optimizer during an epoch."""
         self._since_epoch_began = [(self._scale, self._level)]
+        self._epoch_began = self.updates_done()
         self._counted_before = self.batches_counted()
 
     def rewind(self):
         """Notes that the counter was set back."""
+        self._epoch_began = self.updates_done()
         self._applied.rewind(self.updates_done())
 
     # Into the optimizer
+
+    def multiply(self, base, factors):
+        """Takes the functions of the clock that make the rate from the next update on."""
+        if base is not None and self.multiplier != 1:
+            base = base * self.multiplier
+        if (base, tuple(factors)) != (self.base, self.factors):
+            self.base, self.factors = base, tuple(factors)
+            self._note()
 
     def rate_in_step(self, base, factors):
         """Returns what has to be compiled into the training step; None where nothing has.
 
         A number in its variable is live in every step.
         """
-        if base is not None and self.multiplier != 1:
-            base = base * self.multiplier
-        if (base, tuple(factors)) != (self.base, self.factors):
-            self.base, self.factors = base, tuple(factors)
-            self._note()
+        self.multiply(base, factors)
         if self._uses_variable and not self.factors:
             return None
         return RateInStep(self.optimizer, self.dial, self.base, self.factors)
+
+    @property
+    def is_number(self):
+        """Tells whether no function of the clock has a say in the rate."""
+        return self.base is None and not self.factors
 
     def put_in(self, rate):
         """Has the optimizer ask `rate_in_step` for its rate; None leaves it to itself."""
@@ -131,7 +144,7 @@ class DrivenOptimizer:
         """What a training step reads and is changed between updates, on this fit's clock."""
         if self._dial is None:
             self._dial = self._steps.dial_of(self.optimizer)
-            self._dial.set_clock(self.offset - self._shift)
+            self._dial.set_clock(self.offset - self.shift)
         return self._dial
 
     def _turn_dial(self):
@@ -146,6 +159,7 @@ class DrivenOptimizer:
             return
         self._scale, self._level = scale, level
         self._since_epoch_began.append((scale, level))
+        self.foreign = None
         self._note()
         if self.initial is None:
             self._held = self.optimizer.learning_rate = combined(self.own, scale, level)
@@ -163,8 +177,8 @@ class DrivenOptimizer:
             self._write(self._without_ours * scale + level * self.multiplier)
 
     def _write(self, rate):
+        self._number = self._seen = as_held(self.optimizer, rate)
         self.optimizer.learning_rate = rate
-        self._number = as_held(self.optimizer, rate)
 
     def lower_base(self, rate):
         """Takes `rate` as the base where the optimizer's number is higher by now."""
@@ -178,27 +192,54 @@ class DrivenOptimizer:
         return self.initial is not None and self.base is None
 
     def _in_variable(self):
-        return self.initial * self._scale + self._level
+        ours = self.initial * self._scale + self._level
+        return ours if self.foreign is None else self.foreign
 
     # What others do to it
 
     def was_overwritten(self):
         """Tells whether somebody else has written a rate, or assigned a schedule, since we did."""
-        if own_rate(self.optimizer) is not self._held:
-            return True
-        return self.initial is not None and read(self.own) != self._number
+        return self.has_other_rate() or (
+            self.initial is not None and read(self.own) != self._number
+        )
+
+    def has_other_rate(self):
+        """Tells whether somebody else has assigned a schedule, or any other object, as the rate."""
+        return own_rate(self.optimizer) is not self._held
+
+    def note_foreign_write(self):
+        """Notes that somebody else has just written a number."""
+        self._seen = read(self.own)
+        self.foreign = None if self._seen == self._number else rate_as_written(self.own)
+        self._note()
+
+    def doubt(self, without_last=None):
+        """Notes that nobody knows the rates since the epoch began, or of the last few batches.
+
+        Returns the update where that begins, None if there was none.
+        """
+        begin = self._epoch_began if without_last is None else self.updates_done(without_last)
+        end = self.updates_done()
+        if begin < end:
+            self._applied.doubt(begin, end)
+        return begin if begin < end else None
+
+    def was_written_unseen(self):
+        """Tells whether the number is neither ours nor one that was seen when it was written."""
+        is_other = (
+            self.is_written_in_step or self.initial is not None and read(self.own) != self._seen
+        )
+        return self._uses_variable and is_other
 
     def adopt_foreign_write(self, staying=1.0):
         """Takes a rate that somebody else has written as the base; returns whether one had.
 
         `staying` is the part of the present scale that stays after the fit.
         """
-        if not self.was_overwritten():
+        if self.has_other_rate() or not self.was_overwritten():
             return False
-        if own_rate(self.optimizer) is not self._held:
-            self._held = own_rate(self.optimizer)
-            return True
         found, self._number = rate_as_written(self.own), read(self.own)
+        self._seen, self.foreign = self._number, None
         self.initial = found / self._scale if self._scale else self.initial
         self._level = self._level if self._scale else found
         self._without_ours = found / staying if staying else self._without_ours
@@ -221,7 +262,7 @@ class DrivenOptimizer:
         if self.base is not None:
             return self._on_clock(self.base)
         own = None if self.initial is not None else as_schedule("learning_rate", self.own)
-        return lambda updates: own.rates(batch_of_update(self.optimizer, updates - self._shift))
+        return lambda updates: own.rates(batch_of_update(self.optimizer, updates - self.shift))
 
     def _on_clock(self, schedule):
         return lambda updates: schedule.rates(updates - self.offset)
@@ -239,6 +280,10 @@ class DrivenOptimizer:
         """Returns what somebody reads in a fit: after a batch the rate that it was made with."""
         is_after = self._counter.is_after_batch(self.batches_counted() - self._counted_before)
         return self.last_applied() if is_after and self.updates_made() else self.at_next_update()
+
+    def rate_of(self, update):
+        """Returns the rate of an update, of the first one of this fit where it was before that."""
+        return self._applied.next(max(update, self._begin))
 
     def at_next_update(self):
         """Returns the rate that the next update would be made with."""

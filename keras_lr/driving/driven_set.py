@@ -7,6 +7,7 @@ import keras
 from keras_lr.driving.contribution import Total
 from keras_lr.driving.driven_optimizer import DrivenOptimizer
 from keras_lr.driving.driven_steps import DrivenSteps
+from keras_lr.driving.logged_rates import RATE
 from keras_lr.driving.watching import OptimizerWatch
 from keras_lr.keras_private import training_step
 from keras_lr.keras_private.building import build_optimizer
@@ -24,7 +25,7 @@ class DrivenSet:
     def __init__(self, callbacks, epochs, batches, counter):
         self._counter = counter
         self._callbacks, self._epochs, self._batches = callbacks, epochs, batches
-        self._driven, self._own, self._targets, self._beside = [], None, {}, []
+        self._driven, self._own, self._beside = [], None, []
         self._watch = self._steps = self._compiled = None
 
     def __iter__(self):
@@ -39,13 +40,11 @@ class DrivenSet:
     # Which
 
     def find(self, model):
-        """Returns the optimizers that are to be driven, each with the one that was named for it.
-
-        The keys are those that hold a rate; the values are None for the model's own.
-        """
+        """Returns the optimizers that are to be driven: those that hold a rate."""
         own = model.optimizer
-        named = [_named_by(c, own) for c in self._callbacks if c.drives_or_records] or [None]
-        return {leaf: optimizer for optimizer in named for leaf in leaves(optimizer or own)}
+        named = [c.optimizer for c in self._callbacks if c.drives_or_records] or [None]
+        # Each once, in their order.
+        return list({leaf: None for optimizer in named for leaf in leaves(optimizer or own)})
 
     def run_of(self, optimizer):
         """Returns the length of the run in updates of an optimizer."""
@@ -63,8 +62,8 @@ class DrivenSet:
 
         `clocks` are the t of their next updates, `numbers` what these are counted as.
         """
-        counter = None if by_hand else self._counter
-        self._own, self._targets = model.optimizer, found
+        self._own = model.optimizer
+        self._is_by_hand, counter = by_hand, None if by_hand else self._counter
         self._steps, self._compiled = DrivenSteps.begin(model), None
         rows = zip(found, clocks, numbers or [None] * len(clocks), strict=True)
         self._driven = [
@@ -76,17 +75,22 @@ class DrivenSet:
         self._watch = OptimizerWatch(model, self._driven)
 
     def is_exchanged(self, model):
-        """Tells whether a model was given another optimizer since they were taken over."""
-        return self._watch is not None and self._watch.is_exchanged(model)
+        """Tells whether there is another optimizer, or in one another rate, than was taken over."""
+        is_other = self._watch is not None and self._watch.is_exchanged(model)
+        return is_other or any(driven.has_other_rate() for driven in self._driven)
 
-    def exchange(self, model, is_between_epochs):
-        """Drives the optimizer that has taken the place of another one, on the same clock."""
+    def check_exchange(self, model, is_between_epochs):
+        """Raises where what has taken the place of an optimizer, or its rate, cannot be driven."""
         if keras.config.backend() == "jax" and not is_between_epochs:
             raise ValueError(
-                "On JAX another optimizer can be given to a model between epochs only. Received: "
+                "On JAX another optimizer can be given to a model, and another schedule to an "
+                "optimizer, between epochs only: in on_epoch_begin or on_epoch_end. Received: "
                 f"{type(model.optimizer).__name__} in the middle of an epoch"
             )
         check_optimizer(model)
+
+    def exchange(self, model):
+        """Drives what has taken the place of an optimizer, or of its rate, on the same clock."""
         build_optimizer(model)
         before, found = self._driven, self.find(model)
         self.leave(model)
@@ -103,7 +107,7 @@ class DrivenSet:
             for old, new in zip(before, found)
         ]
         numbers = [old.updates_done() for old in before]
-        self.take_over(model, found, clocks, numbers)
+        self.take_over(model, found, clocks, numbers, self._is_by_hand)
         for driven, name in zip(self._driven, names):
             # In records and logs it is the same place.
             driven.name = name
@@ -127,14 +131,25 @@ class DrivenSet:
             self._steps.give_back(model)
         self._driven, self._steps = [], None
 
-    # What each is to do
+    # Their callbacks
+
+    def drives_something(self):
+        """Tells whether a callback changes a rate, and does not only record it."""
+        return any(c.follows_metrics or c.schedule is not None for c in self._callbacks)
+
+    def record_updates(self, without_last=0):
+        """Has every callback that keeps a record note the updates made so far."""
+        for callback in self._callbacks:
+            callback.record_updates(without_last)
+
+    def begin_record(self):
+        """Has every callback that keeps a record go on from here."""
+        for callback in self._callbacks:
+            callback.begin_record()
 
     def callbacks_of(self, driven):
         """Returns the callbacks that have a say in the rate of one optimizer."""
-        target = self._targets[driven.optimizer]
-        return [
-            c for c in self._callbacks if c.optimizer is target or c.optimizer is None is target
-        ]
+        return [c for c in self._callbacks if driven.optimizer in leaves(c.optimizer or self._own)]
 
     def driven_by(self, callback):
         """Returns the optimizers that a callback drives; all if none was found."""
@@ -184,7 +199,7 @@ class DrivenSet:
 
     def log_name(self, driven):
         """Returns the name of one optimizer's rate in the logs."""
-        return "learning_rate" if len(self) == 1 else f"learning_rate_{driven.name}"
+        return RATE if len(self) == 1 else f"{RATE}_{driven.name}"
 
     def in_logs(self, without_last=0):
         """Returns the rate of each optimizer's last update, by its name in the logs.
@@ -194,7 +209,6 @@ class DrivenSet:
         """
         return {self.log_name(d): d.last_applied(without_last) for d in self._driven}
 
-
-def _named_by(callback, own):
-    """Returns the optimizer that a callback names; None for the model's own."""
-    return None if callback.optimizer is own else callback.optimizer
+    def whole_in_logs(self, without_last=0):
+        """Returns the highest of the last applied rates, at multiplier 1."""
+        return max(d.last_applied(without_last) / d.multiplier for d in self._driven)

@@ -88,9 +88,17 @@ class DrivenSteps:
         training_step.hold(model, step.function)
         return step.rates
 
+    def _free_others(self, model):
+        """Drops the steps of other models with the same optimizer that were compiled meanwhile."""
+        for dial in self._dials.values():
+            for other in set(dial.models) - {model}:
+                training_step.rebuild(other)
+                dial.models.discard(other)
+
     def give_back(self, model):
         """Gives a model the step back that Keras had built, and takes the dials off."""
         self._live.take_off()
+        self._free_others(model)
         used, replaced = self._current, self._replaced
         self._current = self._replaced = None
         if used is not None and training_step.held(model) is not used:

@@ -5,17 +5,20 @@
 How that reaches an optimizer is in driven_optimizer.py; README.md is the walk through this folder.
 """
 
-import warnings
 import weakref
 
+from keras_lr.diagnosis.plan_rules import is_another_length
 from keras_lr.driving import preflight
 from keras_lr.driving.driven_set import DrivenSet
 from keras_lr.driving.events import Event
+from keras_lr.driving.logged_rates import LoggedRates
+from keras_lr.driving.others import Others
 from keras_lr.driving.saved_state import SavedState
 from keras_lr.keras_private import training_step
 from keras_lr.keras_private.batch_counter import BatchCounter
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import (
+    check_is_in_step,
     check_optimizer,
     leaves,
     may_skip_updates,
@@ -37,14 +40,14 @@ class Driver:
         # Those that the counters of the optimizers have too many, after an epoch.
         self.batches, self.batches_without_data = BatchCounter(), 0
         self.saved = SavedState(self.callbacks)
-        self._preflight = preflight.Preflight(model)
-        self._overrides = Overrides()
+        self.preflight = preflight.Preflight(model)
+        self._overrides, self.others = Overrides(), Others(self, self._model)
         self._batches_per_epoch, self._last_clocks = batches, []
         self._undone_epoch, self._ended_epoch, self._is_first_epoch = None, None, True
-        self._may_check_length, self._is_in_fit = True, False
+        self._may_check_length, self.is_in_fit = True, False
         # Of the run that this fit goes on with: those of the fits before it, and of this one, too.
         self.epochs_before = self._epochs_done = 0
-        self._in_logs = {}
+        self._logged, self._begun_epoch = LoggedRates(), None
         epochs = (params or {}).get("epochs") or None
         self.driven = DrivenSet(self.callbacks, epochs, batches, self.batches)
         self.run = self.driven.run_of(leaves(optimizer or model.optimizer)[0])
@@ -56,7 +59,7 @@ class Driver:
     @property
     def is_under_way(self):
         """Tells whether the fit or loop goes on, and was not interrupted."""
-        return self.by_hand or not self._is_in_fit or FitCall.of(self._model()) is not None
+        return self.by_hand or not self.is_in_fit or FitCall.of(self._model()) is not None
 
     def drives(self, model):
         """Tells whether the optimizer is still the one that this drives, and not compiled anew."""
@@ -82,17 +85,23 @@ class Driver:
         """Adds a callback; raises if it cannot work with those that are there."""
         if any(other is callback for other in self.callbacks):
             # `on_train_begin` was called once more by hand, before the first epoch, or:
-            self._preflight.check(self.callbacks, self.run)
+            self.preflight.check(self.callbacks, self.run)
             return
         check_optimizer(self._model(), callback.optimizer)
-        self._preflight.check([*self.callbacks, callback], self.run)
+        self.preflight.check([*self.callbacks, callback], self.run)
         self.saved.open(callback)
         self.callbacks.append(callback)
 
     def begin_epoch(self, epoch):
         """Takes the optimizer over, at the first epoch of the fit; savers have restored by then."""
-        self._is_at_first_batch = True
+        if self._begun_epoch != epoch:
+            self._begun_epoch = epoch
+            for callback in self.callbacks:
+                callback.change_model(epoch)
+        self.others.see()
+        self._is_at_first_batch = self.is_between_epochs = True
         self.batches.begin_epoch()
+        self.epoch, self.batches_without_data = epoch, 0
         for driven in self.driven:
             driven.begin_epoch()
         if not self.started:
@@ -102,6 +111,9 @@ class Driver:
     def _start(self, epoch):
         model = self._model()
         optimizers = self.driven.find(model)
+        self.is_in_fit = FitCall.of(model) is not None
+        if self.is_in_fit and self.driven.drives_something():
+            check_is_in_step(model, optimizers)
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
         self._epochs_done = epoch
         left_off = self._left_off()
@@ -111,15 +123,15 @@ class Driver:
             then = left_off["clocks"]
             clocks = then if len(then) == len(optimizers) else then[:1] * len(optimizers)
         for callback in self.callbacks:
-            callback.prepare(epoch)
+            callback.before_first_update(epoch)
         clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
         self.driven.take_over(model, optimizers, clocks, by_hand=self.by_hand)
+        self.others.watch()
         self.saved.begin(self.driven, epoch, restored)
-        self._preflight.check(self.callbacks, self.run, self.driven, epoch)
+        self.preflight.check(self.callbacks, self.run, self.driven, epoch)
         for optimizer in optimizers:
             self.put_on(optimizer)
-        self._is_in_fit = FitCall.of(model) is not None
-        if self._is_in_fit:
+        if self.is_in_fit:
             # An interrupted fit has not called `finish`: who trains next does.
             training_step.call_after_fit(self._overrides, model, self.finish)
 
@@ -153,46 +165,60 @@ class Driver:
         return int(epoch * run.steps_per_epoch)
 
     def begin_batch(self, batch):
-        """Sees, at the first batch of an epoch, what rate others have written before it."""
-        self.batches.begin(batch)
+        """Sees what others have done to rates and counters since the last batch."""
         if self.driven.is_exchanged(self._model()):
-            self.driven.exchange(self._model(), is_between_epochs=self._is_at_first_batch)
-            self.saved.follow(self.driven)
+            self.others.follow_exchange(self.others.begun_since_checked(batch))
+        self.batches.begin(batch)
         if self._is_at_first_batch:
-            self._is_at_first_batch = False
-            self.adopt_foreign_writes()
+            self._is_at_first_batch = self.is_between_epochs = False
+            self.others.begin_batches()
+            self.others.adopt()
+            self.driven.begin_record()
+
+    def follow_exchange(self):
+        """Notes that others are driven now, in the midst of an epoch or between two."""
+        self._may_check_length &= self.is_between_epochs
+        self.saved.follow(self.driven)
+
+    def end_batch(self, batch):
+        """Counts a batch that has ended."""
+        self.batches.end(batch)
+        self.others.end_batch(batch)
 
     def end_epoch(self, epoch):
         """Puts the clock right after an epoch of `fit`; does it once, whoever asks first."""
         self._epochs_done = epoch + 1
         if self.by_hand:
-            self._in_logs = self.driven.in_logs()
-        elif self._ended_epoch != epoch:
-            self._ended_epoch = epoch
+            self._logged.note(self.driven.in_logs())
+        elif self._ended_epoch == epoch:
+            self.others.see()
+        else:
+            self._ended_epoch, self.is_between_epochs = epoch, True
             self._end_epoch_of_fit(epoch)
-            # Before anybody decides: later the clock may have been set back.
-            self._in_logs = self.driven.in_logs(self.batches_without_data)
 
     def log_rates(self, logs):
         """Puts the applied rates of the epoch that has ended into its logs."""
-        logs.update(self._in_logs)
+        history = getattr(self._model(), "history", None)
+        self._logged.put_into(logs, self._epochs_done - 1, history)
 
     def _end_epoch_of_fit(self, epoch):
         model = self._model()
         is_fit = FitCall.of(model) is not None
         self.batches_without_data = int(is_fit and self.batches.counts_a_batch_too_many(model))
-        if self.batches_without_data and self._drives_something():
+        if self.batches_without_data and self.driven.drives_something():
             self.batches.take_back_what_was_no_batch(model)
             self.batches_without_data = 0
         if self._is_first_epoch and self.batches.ended:
             self._is_first_epoch = False
             if any(callback.drives_or_records for callback in self.callbacks):
-                self.driven.check(model, self._drives_something())
+                self.driven.check(model, self.driven.drives_something())
         self.batches.end_epoch()
         self._check_length(epoch)
-
-    def _drives_something(self):
-        return any(c.follows_metrics or c.schedule is not None for c in self.callbacks)
+        self.others.end_epoch()
+        # Before anybody decides: later the clock may have been set back.
+        fewer = self.batches_without_data
+        self._logged.note(self.driven.in_logs(fewer), self.driven.whole_in_logs(fewer))
+        self.others.adopt()
 
     def _check_length(self, epoch):
         """At the end of the first epoch, warns if it was not as long as the schedules' plan."""
@@ -201,7 +227,9 @@ class Driver:
             self._may_check_length = False
             if not may_skip_updates(model.optimizer):
                 made = self.driven[0].updates_made()
-                self._preflight.check(self.callbacks, self.run, self.driven, epoch, made)
+                if not is_another_length(self.run.steps_per_epoch, made):
+                    return
+                self.preflight.check(self.callbacks, self.run, self.driven, epoch, made)
 
     def decided(self, callback, epoch):
         """Keeps all states of the moment after `epoch` epochs, when the last one is decided."""
@@ -214,6 +242,7 @@ class Driver:
             self._last_clocks = self.clocks()
         # First, as giving back may build a step.
         self._overrides.take_off()
+        self.others.leave()
         self.driven.leave(self._model())
         # A new list: a backup still asks for the states of those who were there.
         self.callbacks = []
@@ -231,20 +260,6 @@ class Driver:
                 done, name = driven.updates_done(), type(cause).__name__
                 self.events.append(Event(epoch, done, name, driven.name, rate, now, reason))
 
-    def adopt_foreign_writes(self):
-        """Takes what somebody else has written as the base; returns whether anybody had."""
-        foreign = self.driven.adopt_foreign_writes()
-        if foreign and self._drives_something() and not self._preflight.has_named_a_writer:
-            warnings.warn(
-                f"Somebody else writes the learning rate of {', '.join(foreign)} beside the "
-                "callbacks of keras_lr, perhaps Keras' LearningRateScheduler or ReduceLROnPlateau. "
-                "A number is the base from here on, and written over when a metric changes a "
-                "factor; it has no effect under FitSchedule and RandomLearningRate, nor has "
-                "another schedule in this fit.",
-                stacklevel=2,
-            )
-        return bool(foreign)
-
     def next_rate(self, callback):
         """Returns the smallest rate, at multiplier 1, of the next update that a callback drives."""
         return self.driven.next_rate(callback)
@@ -257,17 +272,13 @@ class Driver:
 
     def rewind(self, restore):
         """Has `restore` set weights and counters back; what counts now counts from there on."""
-        self._record_updates()
-        restore()
+        self.driven.record_updates(self.batches_without_data)
+        self.others.expecting(restore)
         for driven in self.driven:
             driven.rewind()
         # Of the length of an epoch in which this happened, the counters tell nothing.
         self._may_check_length = False
-        self._record_updates()
-
-    def _record_updates(self):
-        for callback in self.callbacks:
-            callback.record_updates()
+        self.driven.begin_record()
 
     def decisions(self):
         """Returns what `undo_decisions` needs to take back those that come from here on."""

@@ -1,7 +1,11 @@
 """The rate as a training step reads it: base and factors, and the dial that follows metrics."""
 
+import weakref
+
+import keras
 from keras import ops
 
+from keras_lr.keras_private.fit_call import model_in_step
 from keras_lr.keras_private.optimizers import (
     counter_in_step,
     has_rate_variable,
@@ -26,6 +30,8 @@ class Dial:
         count = counter_in_step(optimizer).dtype
         self.live_scale, self.live_level = live.add(optimizer, 1.0), live.add(optimizer, 0.0)
         self.live_offset = live.add(optimizer, 0, count)
+        # The models whose compiled steps ask it.
+        self.models = weakref.WeakSet()
 
     def set(self, scale, level):
         """Applies `scale · base + level` from the next update on."""
@@ -95,6 +101,10 @@ class RateInStep:
         return ops.convert_to_tensor(rate, dtype=result_dtype())
 
     def _in_graph(self):
+        if keras.config.backend() == "tensorflow":
+            # JAX compiles anew when the live variables go.
+            model = model_in_step()
+            self._dial.models.update([] if model is None else [model])
         if self._base is not None:
             rate = self._base(self._dial.clock_in_step())
         elif has_rate_variable(self._optimizer):

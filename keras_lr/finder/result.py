@@ -46,9 +46,9 @@ class RangeTest:
     of the fall are behind, corrected for the length of the sweep and the optimizer's
     momentum). `suggestion` is the peak rate to train with, that of `fallen` or `risen`, or the best
     run's after `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**,
-    see `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or None
-    where there is nothing to compare. `status` says where the suggestion is from, or why there is
-    none, and `advice` what to do then:
+    see `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or rate of
+    the short runs that did nearly as well as the best, and None where there is nothing to compare.
+    `status` says where the suggestion is from, or why there is none, and `advice` what to do then:
 
     * `"ok"`: the loss fell, and rose again or levelled off: `fallen`;
     * `"never fell"`, as far as noise lets one see: `risen`, a conservative guess, if the loss

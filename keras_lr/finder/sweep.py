@@ -11,6 +11,7 @@ from keras_lr.finder.verification import Runs, planned_schedule, verified
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import check_optimizer, replicas
 from keras_lr.keras_private.trial_fit import held_back
+from keras_lr.schedules import durations
 from keras_lr.trials import data
 from keras_lr.trials.progress import progress
 from keras_lr.trials.runs import Trials
@@ -77,8 +78,8 @@ def range_test(
         verify: short runs of `schedule` at rates around the suggestion, of which the best becomes
             the suggestion, the lowest of those that are as good. Costs `verify` · num_steps
             updates; 3 or 4 will do; figures are in the README.
-        total_steps: the length of the planned run, in updates. Without it the suggestion is for a
-            few hundred: see `RangeTest.total_steps`.
+        total_steps: the length of the planned run, in updates or as "20 epochs". Without it the
+            suggestion is for a few hundred: see `RangeTest.total_steps`.
         budget: in the place of `num_steps`, `repeats` and `verify`: at most so many updates for
             everything together, at least 50; 300 and more are worth their while. Where a rate
             trains, there is a suggestion.
@@ -118,7 +119,9 @@ def range_test(
     if end <= start:
         checks.refuse("end", f"> start = {start}", end)
     if total_steps is not None:
-        total_steps = _AT_LEAST_ONE("total_steps", total_steps)
+        total_steps = durations.Length(integer=True)("total_steps", total_steps)
+        if getattr(total_steps, "unit", "epochs") != "epochs":
+            checks.refuse("total_steps", "a number of updates or of epochs", str(total_steps))
     if budget is not None:
         budget = checks.Number(minimum=SHORTEST_SWEEP, integer=True)("budget", budget)
         given = ("num_steps", num_steps, 100), ("repeats", repeats, 1), ("verify", verify, 0)
@@ -167,7 +170,15 @@ def range_test(
                 shape = shape_of(num_steps)
                 runs = Runs(trials, shape, num_steps, seed + repeats, evaluation, show)
                 result = verified(result, runs, verify)
-        return result.for_length(total_steps, trials.updates_per_epoch)
+        return _for_length(result, total_steps, trials.updates_per_epoch)
+
+
+def _for_length(result, total_steps, updates_per_epoch):
+    if isinstance(total_steps, durations.Duration):
+        if updates_per_epoch is None:
+            checks.refuse("total_steps", "in updates for data of unknown length", str(total_steps))
+        total_steps = total_steps.in_updates(durations.Run(steps_per_epoch=updates_per_epoch))
+    return result.for_length(total_steps, updates_per_epoch)
 
 
 def _check_model(model, optimizer):

@@ -5,6 +5,8 @@ The call stack is all there is to look at, and this is the only module that does
 
 import sys
 
+import keras
+
 
 class FitCall:
     """One call of `fit` that a model is in, read off its frame."""
@@ -76,6 +78,23 @@ class FitCall:
         return self._local("validation_data") is not None and any(
             model._should_eval(e, self._local("validation_freq")) for e in later
         )
+
+
+def model_in_step():
+    """Returns the model whose training step is running, or being compiled, or None."""
+    frame = sys._getframe()
+    while frame is not None:
+        if frame.f_code.co_name == "train_step":
+            found = frame.f_locals.get("self")
+            if isinstance(found, keras.Model):
+                return found
+        frame = frame.f_back
+    return None
+
+
+def is_called_by(module):
+    """Tells whether the caller was called by code of a module."""
+    return sys._getframe(2).f_globals.get("__name__") == module
 
 
 def listed(model):

@@ -127,8 +127,8 @@ def counter_in_step(optimizer):
 
 
 def set_batches_counted(optimizer, batches):
-    """Sets the counter of an optimizer."""
-    optimizer._iterations.assign(batches)
+    """Sets the counter of an optimizer, past those who watch that others do not."""
+    type(optimizer._iterations).assign(optimizer._iterations, batches)
 
 
 def updates_made(optimizer, without_last=0):
@@ -179,6 +179,23 @@ def check_optimizer(model, optimizer=None):
                 f"Received: learning_rate={own_rate(leaf)!r}"
             )
         _check_scope(leaf, model)
+
+
+def check_is_in_step(model, optimizers):
+    """Raises where the training step of `fit` on JAX is not given the state of an optimizer."""
+    if keras.config.backend() != "jax":
+        return
+    handed = {id(variable) for variable in model.optimizer.variables}
+    for optimizer in optimizers:
+        if id(optimizer._iterations) not in handed:
+            raise ValueError(
+                "On JAX the training step of `fit` is given the variables of model.optimizer, and "
+                "no other optimizer can count or have its rate changed there. Compile the model "
+                "with a keras.optimizers.MultiOptimizer of all that train it, and name its parts "
+                "by optimizer=…; a wrapper must have the variables of the optimizer inside among "
+                f"its `variables`. Received: {optimizer.name}, which model.optimizer "
+                f"({model.optimizer.name}) does not know"
+            )
 
 
 def strategy_of(model):

@@ -32,7 +32,7 @@ def by_pattern(model, multipliers):
     left = {place: paths[id(weight)] for place, weight in enumerate(model.trainable_variables)}
     found = {}
     for pattern in multipliers:
-        matched = [place for place in left if any(_matches(pattern, path) for path in left[place])]
+        matched = [place for place in left if any(matches(pattern, path) for path in left[place])]
         if not matched:
             _refuse_pattern(pattern, model, paths)
         for place in matched:
@@ -78,7 +78,8 @@ def _paths(layer, path):
             yield weight, (*path, weight.name)
 
 
-def _matches(pattern, path):
+def matches(pattern, path):
+    """Tells whether a pattern names a weight or a layer on the path to it."""
     if "/" not in pattern:
         # Not the weight's own name, or "b*" would match biases; a model's own weight has no layer.
         return any(fnmatchcase(name, pattern) for name in path[:-1] or path)
@@ -87,7 +88,7 @@ def _matches(pattern, path):
 
 def _refuse_pattern(pattern, model, paths):
     trainable = [id(weight) for weight in model.trainable_variables]
-    matched = {key for key in paths if any(_matches(pattern, path) for path in paths[key])}
+    matched = {key for key in paths if any(matches(pattern, path) for path in paths[key])}
     if matched.intersection(trainable):
         reason = "whose weights all match earlier patterns: put it before them"
     elif matched:

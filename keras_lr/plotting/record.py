@@ -43,7 +43,9 @@ def plot_record(recorder, ax=None, *, planned=None, losses=True):
         ax.plot(*outline(x, plan), "--", color="0.6", label="planned")
     for name, rates in recorder.learning_rates.items():
         label = "applied" if len(recorder.learning_rates) == 1 else f"applied, {name}"
-        ax.plot(*outline(x, rates), label=label)
+        # A line through the updates of this one; what is not known is a gap.
+        made = ~np.isnan(rates) if len(recorder.learning_rates) > 1 else slice(None)
+        ax.plot(*outline(x[made], rates[made]), label=label)
     mark_events(recorder, ax)
     _shade_undone(recorder, ax)
     dress(ax)

@@ -1,9 +1,14 @@
 """Training runs of a task as one compiled loop: started, continued, copied and scored at will."""
 
+import functools
+
 import jax
 import keras
 import numpy as np
 from jax import numpy as jnp
+
+from keras_lr.keras_private.overrides import Overrides
+from keras_lr.keras_private.trial_fit import has_statistics, hasten_statistics
 
 LONGEST = 5_000
 
@@ -28,11 +33,18 @@ class Runs:
         self._rate_at = next(
             i for i, v in enumerate(optimizer.variables) if v is optimizer._learning_rate
         )
-        one = keras.tree.map_structure(lambda a: None if a is None else a[:2], self.parts["train"])
-        self.model.train_on_batch(*one)  # builds losses and metrics
         self._begins, self._orders = {}, {}
         self._loop, self._once = jax.jit(self._train), jax.jit(self._update)
         self._score = jax.jit(self._test)
+
+    @functools.cached_property
+    def of_trials(self):
+        """The same as `Trials` makes them, where moving statistics follow the data faster."""
+        if not has_statistics(self.model):
+            return self
+        runs = Runs(self.task)
+        hasten_statistics(Overrides(), runs.model)
+        return runs
 
     def begin(self, seed):
         """Returns the state of the task's model as made from `seed`."""
@@ -45,17 +57,18 @@ class Runs:
             self._begins[seed] = (*values, metrics)
         return self._begins[seed]
 
-    def train(self, state, rates, order, begin=0):
+    def train(self, state, rates, order, begin=0, rows=None):
         """Trains at `rates`, with the batches of `order` (a seed) from number `begin` on.
 
-        Returns the state and the batches' own losses; after one that is no number nothing is done.
+        Only the first `rows` are trained on, by default all. Returns the state and the batches' own
+        losses; after one that is no number nothing is done.
         """
         steps = len(rates)
         plan = np.zeros(LONGEST, "float32")
         plan[begin : begin + steps] = rates
         losses = jnp.full(LONGEST, jnp.nan)
         carried = (jnp.int32(begin), state, losses)
-        plan, rows = jnp.asarray(plan), self._order(order)
+        plan, rows = jnp.asarray(plan), self._order(order, rows or self.rows)
         if self.task.in_loop:
             carried = self._loop(carried, plan, rows, begin + steps)
         else:
@@ -67,16 +80,23 @@ class Runs:
         """Returns the loss on a whole part, as `evaluate` has it in one batch."""
         return float(self._score(state, self._device[part]))
 
-    def _order(self, seed):
-        if seed not in self._orders:
+    def hold_back(self, share):
+        """Makes the last rows to train on a part, "held back"; returns how many are left."""
+        left = int(self.rows * (1.0 - share))
+        self._device["held back"] = jax.tree.map(lambda a: a[left:], self._device["train"])
+        return left
+
+    def _order(self, seed, rows):
+        if (seed, rows) not in self._orders:
             rng, size = np.random.default_rng(1000 + seed), self.task.batch_size
-            epochs, each = [], self.updates_per_epoch
+            epochs, each = [], -(-rows // size)
             for _ in range(-(-LONGEST // each)):
-                order = rng.permutation(self.rows)
+                order = rng.permutation(rows)
                 # The last batch is filled with the first rows: one shape compiles once.
                 epochs.append(np.resize(order, each * size).reshape(each, size))
-            self._orders[seed] = jnp.asarray(np.concatenate(epochs)[:LONGEST].astype("int32"))
-        return self._orders[seed]
+            epochs = np.concatenate(epochs)[:LONGEST].astype("int32")
+            self._orders[seed, rows] = jnp.asarray(epochs)
+        return self._orders[seed, rows]
 
     def _update(self, carried, rates, order):
         i, (trainable, others, slots, metrics), losses = carried

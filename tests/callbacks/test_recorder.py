@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import cells
 
 from keras_lr import callbacks, schedules
 
@@ -59,6 +60,47 @@ def test_one_column_per_optimizer():
         assert len(history.history[f"learning_rate_{name}"]) == 3
     with pytest.raises(ValueError, match="several optimizers.*Received: .*body"):
         recorder.learning_rate  # noqa: B018
+
+
+# How many batches make an update of the one optimizer, and of the other.
+TOGETHER = [(1, 4), (4, 1), (2, 3), (2, 2), (2, 4)]
+
+
+def several(*every):
+    one, other = (
+        keras.optimizers.SGD(0.4, name=name, gradient_accumulation_steps=k if k > 1 else None)
+        for name, k in zip("ab", every)
+    )
+    groups = keras.optimizers.OptimizerMap(one, {"trace_1/.*": other})
+    return keras.optimizers.MultiOptimizer(groups)
+
+
+@unit_gradient.needs_multi_optimizer
+@pytest.mark.parametrize(("one", "other"), cells(TOGETHER, TOGETHER[:1] + TOGETHER[2:3]))
+def test_every_update_of_parts_that_accumulate_differently(one, other, tmp_path):
+    # Twelve batches in three epochs, of which some end in the midst of an update.
+    model, recorder = (
+        unit_gradient.build(several(one, other), layers=2),
+        callbacks.LearningRateRecorder(),
+    )
+    plateau = callbacks.ReduceLROnPlateau("m", 0.5, patience=1, mode="min")
+    used = [unit_gradient.Feed([1.0, 1.0, 0.5], "m"), plateau, callbacks.Warmup(6)]
+    history = unit_gradient.fit(model, 4, 3, [recorder, *used]).history
+    moved = {n: unit_gradient.applied(model, f"trace_{i}") for i, n in enumerate("ab")}
+    made = (moved["a"] != 0) | (moved["b"] != 0)
+    for name in "ab":
+        expected = np.where(moved[name] != 0, moved[name], np.nan)
+        np.testing.assert_allclose(recorder.learning_rates[name], expected[made], atol=2e-6)
+        last = [moved[name][:n][moved[name][:n] != 0][-1:] for n in (4, 8, 12)]
+        last = [part.item() if part.size else np.nan for part in last]
+        np.testing.assert_allclose(history[f"learning_rate_{name}"], last, atol=2e-6)
+    unit = np.gcd(one, other)
+    assert recorder.updates.tolist() == (np.flatnonzero(made) // unit).tolist()
+    assert recorder.epoch_ends == np.cumsum(made.reshape(3, 4).sum(axis=1)).tolist()
+    # The cut comes after eight batches.
+    assert set(recorder.event_positions) == {recorder.epoch_ends[1]}
+    recorder.to_csv(tmp_path / "rates.csv")
+    assert len((tmp_path / "rates.csv").read_text().splitlines()) == 1 + made.sum()
 
 
 WRITERS = {

@@ -93,6 +93,7 @@ class InfiniteAt(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+@pytest.mark.filterwarnings("ignore:Somebody else writes the learning rate")
 @pytest.mark.parametrize("every", ["epoch", *tiers.cells([3, 4, 5, 8, 50], [3])])
 def test_the_very_last_update_is_looked_at(every):
     model, rule = unit_gradient.build(keras.optimizers.SGD(0.1)), recovery(every=every)
@@ -101,6 +102,7 @@ def test_the_very_last_update_is_looked_at(every):
     assert rule.recoveries == 1 and np.isfinite(weights).all()
 
 
+@pytest.mark.filterwarnings("ignore:Somebody else writes the learning rate")
 @pytest.mark.parametrize("first", [True, False], ids=["seen", "unseen"])
 def test_the_last_update_before_a_stop_is_looked_at(first):
     model, rule = unit_gradient.build(keras.optimizers.SGD(0.1)), recovery(every=3)

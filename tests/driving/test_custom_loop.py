@@ -108,6 +108,44 @@ def test_a_custom_step_of_the_back_end():
     np.testing.assert_allclose(moved, expected, atol=2e-6)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="a step of JAX")
+@pytest.mark.parametrize("own", OWN)
+@pytest.mark.parametrize("is_written_back", [True, False])
+def test_a_jitted_step_of_jax_whose_state_is_written_back(own, is_written_back):
+    import jax
+
+    model, recorder, plateau = build(own), callbacks.LearningRateRecorder(), RULES["plateau"]()
+    optimizer, moved = model.optimizer, []
+    optimizer.build(model.trainable_variables)
+    for callback in (plateau, recorder):
+        callback.attach(model)
+
+    @jax.jit
+    def take_step(weights, slots):
+        return optimizer.stateless_apply(slots, [keras.ops.ones(())], weights)
+
+    for value in VALUES:
+        variables = model.trainable_variables, optimizer.variables
+        weights, slots = ([v.value for v in each] for each in variables)
+        for _ in range(2):
+            before = float(weights[0])
+            weights, slots = take_step(weights, slots)
+            moved.append(before - float(weights[0]))
+        if not is_written_back:
+            with pytest.raises(ValueError, match="no update in this epoch.*write them back before"):
+                plateau.step(value)
+            return
+        for variable, new in zip([*variables[0], *variables[1]], [*weights, *slots]):
+            variable.assign(new)
+        plateau.step(value)
+        recorder.step()
+    base = [0.4 * (1 - (own == "schedule") * i / 30) for i in range(12)]
+    expected = np.multiply(base, np.repeat([1, 1, 0.5, 0.25, 0.25, 0.125], 2))
+    np.testing.assert_allclose(moved, expected, atol=2e-6)
+    np.testing.assert_allclose(recorder.learning_rate, expected, atol=1e-7)
+    assert {event.callback for event in recorder.events} == {"ReduceLROnPlateau"}
+
+
 def test_a_stopped_loop_goes_on(tmp_path):
     def attached(model, epoch):
         plateau = callbacks.ReduceLROnPlateau(

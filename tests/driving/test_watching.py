@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import matrix
 from support.wrapped import Wrapper
 
 from keras_lr import callbacks, get_rate, schedules, set_rate
@@ -157,10 +158,20 @@ def test_one_base_for_each_optimizer():
         callbacks.Warmup(2, optimizer="sgd")
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="Keras hands JAX no variables of the one inside")
-@pytest.mark.parametrize("kind", DRIVING)
-def test_the_optimizer_inside_a_wrapper_is_driven(kind):
-    model = unit_gradient.build(Wrapper(keras.optimizers.SGD(0.4)))
+class OpenWrapper(Wrapper):
+    """Counts the variables of the optimizer inside among its own, as JAX needs it."""
+
+    @property
+    def variables(self):
+        return [*super().variables, *self.base.variables]
+
+
+WRAPPERS = [OpenWrapper] if BACKEND == "jax" else [Wrapper, OpenWrapper]
+
+
+@pytest.mark.parametrize(("kind", "wrapper"), matrix(DRIVING, WRAPPERS))
+def test_the_optimizer_inside_a_wrapper_is_driven(kind, wrapper):
+    model = unit_gradient.build(wrapper(keras.optimizers.SGD(0.4)))
     recorder = callbacks.LearningRateRecorder()
     feed = unit_gradient.Feed([1.0] * 3, "m")
     unit_gradient.fit(model, 2, 3, [feed, DRIVING[kind](), recorder])
@@ -193,3 +204,125 @@ def test_after_an_interrupt_everything_means_what_it_says(own):
         model.train_on_batch(x, y)
         used.append(unit_gradient.applied(model)[count])
     np.testing.assert_allclose(used, [0.4, 0.4, 0.3, 0.2], atol=2e-6)
+
+
+def pair():
+    """Returns two models with one weight and one optimizer, at rate 0.1."""
+    inputs, trace = keras.Input((1,)), unit_gradient.Trace(name="trace_0")
+    models = [keras.Model(inputs, trace(inputs)) for _ in range(2)]
+    optimizer = keras.optimizers.SGD(0.1)
+    for model in models:
+        model.compile(optimizer, unit_gradient.mean_output)
+    return models
+
+
+SHARED = {"fit schedule": lambda: callbacks.FitSchedule(LINEAR), "warmup": DRIVING["warmup"]}
+
+
+@pytest.mark.filterwarnings("ignore:The schedules were planned for 2 updates per epoch")
+@pytest.mark.parametrize(
+    ("kind", "is_traced_before", "is_interrupted"), matrix(SHARED, [False, True], [False, True])
+)
+def test_another_model_with_the_same_optimizer_has_its_own_rate_afterwards(
+    kind, is_traced_before, is_interrupted
+):
+    driven, other = pair()
+    x, y = unit_gradient.batches(1)
+    if is_traced_before:
+        other.train_on_batch(x, y)
+    inside = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: other.train_on_batch(x, y))
+    used = [SHARED[kind](), inside, *([Interrupt()] if is_interrupted else [])]
+    for _ in range(2):
+        if is_interrupted:
+            with pytest.raises(KeyboardInterrupt, match="stop"):
+                unit_gradient.fit(driven, 2, 2, used)
+            assert get_rate(other) == pytest.approx(0.1)
+        else:
+            unit_gradient.fit(driven, 2, 2, used)
+        count = len(unit_gradient.applied(driven))
+        other.train_on_batch(x, y)
+        unit_gradient.fit(other, 2, 1)
+        driven.train_on_batch(x, y)
+        np.testing.assert_allclose(unit_gradient.applied(driven)[count:], [0.1] * 4, atol=2e-6)
+
+
+# What JAX does not hand to a training step cannot be driven there.
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="the others read a variable where it is")
+@pytest.mark.parametrize("kind", DRIVING)
+def test_what_the_step_of_jax_does_not_know_is_refused_before_the_first_batch(kind):
+    message = "given the variables of model.optimizer.*MultiOptimizer.*by optimizer=.*Received: {}"
+    hidden = unit_gradient.build(Wrapper(keras.optimizers.SGD(0.4, name="inside")))
+    with pytest.raises(ValueError, match=message.format("inside")):
+        unit_gradient.fit(hidden, 2, 3, [unit_gradient.Feed([1.0] * 3, "m"), DRIVING[kind]()])
+    other = keras.optimizers.SGD(0.4, name="another")
+    named = unit_gradient.build(keras.optimizers.SGD(0.4))
+    other.build(named.trainable_variables)
+    used = [unit_gradient.Feed([1.0] * 3, "m"), DRIVING[kind](optimizer=other)]
+    with pytest.raises(ValueError, match=message.format("another")):
+        unit_gradient.fit(named, 2, 3, used)
+    for model in (hidden, named):
+        assert unit_gradient.applied(model).size == 0
+
+
+class ByHand(keras.Model):
+    """A model with a `train_step` of its own, on every back end, that uses `model.optimizer`."""
+
+    def train_step(self, *arguments):
+        if BACKEND != "jax":
+            self(arguments[0][0], training=True)
+            gradients = [keras.ops.ones_like(weight) for weight in self.trainable_variables]
+            self.optimizer.apply(gradients, self.trainable_variables)
+            return {"loss": keras.ops.sum(self.trainable_variables[0])}
+        (weights, rest, slots, metrics), (x, *_) = arguments
+        _, rest = self.stateless_call(weights, rest, x, training=True)
+        gradients = [keras.ops.ones_like(weight) for weight in weights]
+        weights, slots = self.optimizer.stateless_apply(slots, gradients, weights)
+        return {"loss": weights[0]}, (weights, rest, slots, metrics)
+
+
+def by_hand(**rates):
+    """Returns a model with an optimizer of its name for each weight, in one MultiOptimizer."""
+    inputs = keras.Input((1,))
+    traces = [unit_gradient.Trace(name=f"trace_{i}")(inputs) for i in range(len(rates))]
+    model = ByHand(inputs, keras.ops.sum(keras.ops.stack(traces), axis=0))
+    parts = [keras.optimizers.SGD(rate, name=name) for name, rate in rates.items()]
+    places = {f"trace_{i}/.*": part for i, part in enumerate(parts)}
+    groups = keras.optimizers.OptimizerMap(keras.optimizers.SGD(0.1, name="rest"), places)
+    model.compile(keras.optimizers.MultiOptimizer(groups), unit_gradient.mean_output)
+    return model, parts
+
+
+@unit_gradient.needs_multi_optimizer
+@pytest.mark.parametrize("kind", DRIVING)
+def test_a_part_is_named_in_a_step_of_ones_own_on_every_back_end(kind):
+    model, (_, part) = by_hand(g=0.3, d=0.4)
+    recorder = callbacks.LearningRateRecorder(optimizer=part)
+    feed = unit_gradient.Feed([1.0] * 3, "m")
+    used = [feed, DRIVING[kind](optimizer=part), recorder, callbacks.LearningRateRecorder()]
+    unit_gradient.fit(model, 2, 3, used)
+    np.testing.assert_allclose(unit_gradient.applied(model, "trace_1"), RATES[kind], atol=2e-6)
+    np.testing.assert_allclose(unit_gradient.applied(model, "trace_0"), [0.3] * 6, atol=2e-6)
+    assert list(recorder.learning_rates) == ["d"]
+    whole = used[-1].learning_rates
+    np.testing.assert_allclose(recorder.learning_rate, RATES[kind], atol=1e-7)
+    np.testing.assert_allclose(whole["d"], RATES[kind], atol=1e-7)
+    np.testing.assert_allclose(whole["g"], [0.3] * 6, atol=1e-7)
+
+
+@unit_gradient.needs_multi_optimizer
+@pytest.mark.parametrize("named_first", [True, False])
+def test_callbacks_of_a_part_and_of_the_whole_multiply(named_first):
+    model, (_, part) = by_hand(g=0.3, d=0.4)
+    used = [callbacks.FitSchedule(LINEAR, optimizer=part), callbacks.Warmup(4)]
+    unit_gradient.fit(model, 2, 3, used if named_first else used[::-1])
+    ramp = [0.25, 0.5, 0.75, 1, 1, 1]
+    expected = np.multiply(RATES["fit schedule"], ramp)
+    np.testing.assert_allclose(unit_gradient.applied(model, "trace_1"), expected, atol=2e-6)
+    np.testing.assert_allclose(
+        unit_gradient.applied(model, "trace_0"), np.multiply(0.3, ramp), atol=2e-6
+    )
+    two = [callbacks.FitSchedule(LINEAR), callbacks.FitSchedule(LINEAR, optimizer=part)]
+    with pytest.raises(ValueError, match="At most one callback can name absolute.*Received"):
+        unit_gradient.fit(model, 2, 1, two)

@@ -120,10 +120,9 @@ def test_of_runs_of_which_one_breaks_the_best_is_taken():
 
 def test_as_good_is_a_part_of_what_separates_the_scores_and_not_of_their_size():
     for offset in (0.0, 1e4, -1e4):
-        for second, lowest in ((1.001, 0.3), (1.5, 0.9)):
-            scores = {0.1: 2.0, 0.3: second, 0.9: 1.0}
-            moved = {rate: offset + score for rate, score in scores.items()}
-            assert lowest_of_the_best(moved) == lowest
+        for middle, best in ((1.001, 0.3), (1.5, 0.9)):
+            scores = {0.1: offset + 2.0, 0.3: offset + middle, 0.9: offset + 1.0}
+            assert lowest_of_the_best(scores) == best
 
 
 def test_verification_of_runs_that_all_break_has_no_suggestion():

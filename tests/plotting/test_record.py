@@ -112,3 +112,17 @@ def test_losses_of_some_epochs_only(ax):
     plot_losses(recorded([1.0, 0.5, 0.4, 0.3], **data), ax)
     lines = {line.get_label(): line.get_xdata().tolist() for line in ax.get_lines()}
     assert lines == {"training loss": [1, 3, 5, 7], "validation loss": [3, 7]}
+
+
+@unit_gradient.needs_multi_optimizer
+def test_a_part_that_seldom_updates_is_a_line_through_its_updates(ax):
+    often, seldom = (
+        keras.optimizers.SGD(0.4, name=name, gradient_accumulation_steps=every)
+        for name, every in (("often", None), ("seldom", 2))
+    )
+    groups = keras.optimizers.OptimizerMap(often, {"trace_1/.*": seldom})
+    optimizer = keras.optimizers.MultiOptimizer(groups)
+    plot_record(recorded([1.0] * 3, optimizer=optimizer, layers=2), ax)
+    lines = {line.get_label(): line.get_xydata().tolist() for line in ax.get_lines()}
+    assert lines["applied, seldom"] == [[1, 0.4], [3, 0.4], [5, 0.4]]
+    assert lines["applied, often"] == [[t, 0.4] for t in range(6)]

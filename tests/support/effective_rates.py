@@ -62,6 +62,14 @@ CASES = {
         lambda: [callbacks.FitSchedule(schedules.LinearDecay(0.8, "100%"))],
         lambda t, base, n, total: 0.8 * (1 - t / total),
     ),
+    "stages": (
+        lambda: [
+            callbacks.Stages(
+                [callbacks.Stage(0.1, 2), callbacks.Stage(schedules.LinearDecay(0.8, "100%"))]
+            )
+        ],
+        lambda t, base, n, total: 0.1 if t < 2 * n else 0.8 * (1 - (t - 2 * n) / (2 * n)),
+    ),
     "factors together": (
         lambda: [
             callbacks.Warmup(5),

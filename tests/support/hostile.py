@@ -8,7 +8,7 @@ import random
 import keras
 import numpy as np
 
-from keras_lr import schedules
+from keras_lr import callbacks, schedules
 
 
 class NoRepr:
@@ -55,6 +55,7 @@ _GOOD = {
     "first_decay_steps": 4, "function": lambda t: t, "initial_learning_rate": 0.1,
     "learning_rate": 0.1, "learning_rates": [0.1, 0.2], "max_learning_rate": 0.1, "maximum": 0.2,
     "maximal_learning_rate": 0.2, "milestones": [3], "minimum": 0.1, "monitor": "loss",
+    "stages": [callbacks.Stage(0.1)],
     "peak": 0.1, "period": 5, "periods": [3, 4], "power": 0.5, "schedule": schedules.Constant(0.1),
     "schedules": [schedules.Constant(0.1)] * 2, "step_size": 3, "steps": 3, "terms": [0.1, 0.2],
     "thresholds": [0.5], "timescale": 3, "total_steps": 100, "values": [0.1, 0.2],

@@ -66,6 +66,10 @@ callbacks.Warmup(steps(500), steps_per_epoch=20)
 callbacks.Warmup(500)
 callbacks.RandomJitter(0.1, every="epoch", distribution="normal")
 callbacks.ReduceLROnPlateau()
+callbacks.Warmup("5%", across_fits=True, epochs=30)
+callbacks.FitSchedule(0.1, across_fits=True, total_steps=1000)
+callbacks.ReduceLROnPlateau(across_fits=True)
+callbacks.Stages([callbacks.Stage(1e-3, 5, train="head*"), callbacks.Stage(0.1, warmup="5%")])
 callbacks.ReduceLROnPlateau("val_loss", 0.5, 3, 1, "min", 1e-3, 2, 1e-5)
 callbacks.ReduceLROnPlateau(
     monitor="val_accuracy",
