@@ -205,6 +205,21 @@ keras_lr.learning_rate_for_data_size(50.0, 50_000)
 keras_lr.learning_rate_for_model(10.0, model)
 keras_lr.learning_rate_for_model(10, 10_000)
 
+# Predictions
+of_linear: keras_lr.Bound = keras_lr.bound(linear, 1000)
+keras_lr.bound(linear, 1000, np.ones(1000), distance=2.0)
+keras_lr.bound(linear.rates(1000), total_steps=1000, gradient_norms=0.5)
+keras_lr.bound(keras.optimizers.schedules.CosineDecay(0.1, 1000), 1000)
+keras_lr.bound(lambda step: 0.1 / (1 + step), 1000)
+halves: float = of_linear.value / 2
+print(of_linear.best_peak, of_linear.at(0.1), of_linear.distance_term, of_linear.gradient_term)
+ranked: keras_lr.Ranking = keras_lr.rank({"linear": linear, "constant": 0.1}, 1000)
+keras_lr.rank([linear, 0.1, linear.rates(1000)], 1000, np.ones(1000), distance=2.0)
+print(ranked, [row.name for row in ranked.rows], ranked.notes, ranked.to_dict()["rows"])
+best_bound: float = ranked.rows[0].bound
+print(ranked.rows[1].relative * ranked.rows[1].relative_peak)
+ranked.plot(Figure().subplots())
+
 # Pictures
 keras_lr.plot_schedules(linear, 1000)
 ax = keras_lr.plot_schedules(
