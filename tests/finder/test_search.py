@@ -216,7 +216,8 @@ def test_without_validation_data_the_last_tenth_of_arrays_is_held_back():
         ({"budget": 100, "repeats": 3}, "`repeats` must be 1 with a budget"),
         ({"budget": 100, "num_steps": 60}, "`num_steps` must be 100 with a budget"),
         ({"budget": SHORTEST_SWEEP - 1}, f"`budget` must be an integer >= {SHORTEST_SWEEP}"),
-        ({"total_steps": 0}, "`total_steps` must be an integer >= 1"),
+        ({"total_steps": 0}, "`total_steps` must be a number of updates.*> 0"),
+        ({"total_steps": "50%"}, "`total_steps` must be a number of updates or of epochs"),
     ],
     ids=str,
 )
