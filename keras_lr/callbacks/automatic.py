@@ -67,8 +67,7 @@ class AutoLearningRate(ProgressController):
             takes as `validation_data`.
         steps_per_epoch: where `fit` does not know it, as in `FitSchedule`.
         epochs, total_steps, across_fits: as in `FitSchedule`; the choice of the first fit is kept.
-        seed: what the search shuffles with.
-        verbose: 0 for silence.
+        seed, verbose: what the search shuffles with; 0 for silence.
         state_path: a file that keeps the choice for a run that goes on later; `TrainingBackup`
             keeps it too, and the best state. A fit that begins at a later epoch needs either.
 
@@ -227,7 +226,7 @@ class AutoLearningRate(ProgressController):
         epochs = self._total / run.steps_per_epoch if run.steps_per_epoch else 1
         self.patience = _patience(epochs)
         self._reacts = self.react and call.validation is not None
-        # With a recovery beside it there is nothing to be said.
+        # A recovery beside it does what else is to be said.
         self._may_warn = not any(isinstance(c, RecoverFromDivergence) for c in call.callbacks)
         if self._reacts:
             refuse_unbuilt_optimizers(self.model)

@@ -27,9 +27,9 @@ def _is_in_batches_by_mistake(schedule):
     """Tells whether a schedule counts batches, but was not made for as many as there are."""
     if not schedule.is_own or schedule.accumulation == 1 or schedule.is_held:
         return False
-    if schedule.length is None or schedule.end is None:
+    if schedule.length is None:
         return True
-    return 0 < schedule.length < (1 - _SLACK) * schedule.end
+    return schedule.end is not None and 0 < schedule.length < (1 - _SLACK) * schedule.end
 
 
 def counts_batches(plan):
@@ -85,6 +85,8 @@ def outlives_the_fit(plan):
         end, length, last = schedule.end, schedule.length, schedule.last
         if not length or end is None or schedule.spans_fits or schedule.rises:
             continue
+        if _is_behind(schedule):
+            continue
         if length <= (1 + _SLACK) * end or last < _HIGH * schedule.highest:
             continue
         if schedule.final > _STILL_TO_FALL * last:
@@ -120,16 +122,21 @@ def warmup_outlives_the_fit(plan):
         yield Finding("warmup longer than the fit", "warning", evidence, meaning, advice)
 
 
+def _is_behind(schedule):
+    """Tells whether an optimizer counts less than the epochs before the fit would have made."""
+    return bool(schedule.is_own and schedule.due and schedule.due - schedule.begin >= 1)
+
+
 def begins_anew(plan):
     """A fit that begins at a later epoch, with a schedule that begins at its beginning."""
-    for schedule in plan.schedules:
+    for schedule in filter(_is_behind, plan.schedules):
         due = schedule.due
-        if not schedule.is_own or not due or due - schedule.begin < 1 or schedule.length == 0:
+        if schedule.length == 0:
             continue
         evidence = {"begin": schedule.begin, "due": due}
         meaning = (
-            f"The fit begins at a later epoch, where {schedule.owner} would be at {schedule.unit} "
-            f"{due:g}, but the optimizer counts {schedule.begin:g}."
+            f"{schedule.owner} begins at {schedule.unit} {schedule.begin:g}, where the optimizer's "
+            f"counter stands; the epochs before this fit were {due:g}."
         )
         advice = (
             "Call keras_lr.resume_at(model, epoch, steps_per_epoch), restore the optimizer with "

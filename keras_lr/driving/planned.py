@@ -7,7 +7,13 @@ import numpy as np
 from keras_lr.diagnosis.plan import SchedulePlan
 from keras_lr.driving.contribution import Contribution, Total
 from keras_lr.driving.driven_optimizer import DrivenOptimizer
-from keras_lr.keras_private.optimizers import accumulation, has_schedule, leaves, own_rate
+from keras_lr.keras_private.optimizers import (
+    accumulation,
+    check_rate,
+    has_schedule,
+    leaves,
+    own_rate,
+)
 from keras_lr.schedules import Schedule
 from keras_lr.schedules.coerce import as_schedule, is_fixed
 from keras_lr.schedules.durations import Run
@@ -60,6 +66,11 @@ class PlannedFit:
         together = [
             c for c in self._ours if optimizer in leaves(c.optimizer or self._model.optimizer)
         ]
+        try:
+            check_rate(optimizer)
+        except (ValueError, RuntimeError) as error:
+            self.refusals |= {c: str(error) for c in together}
+            return
         said = {c: self._contribution(c, run) for c in together}
         known = [c for c in said.values() if c is not None]
         before, _ = self._length.updates(optimizer)
@@ -126,16 +137,26 @@ def _grid(begin, last, points=_POINTS):
     return np.unique(np.linspace(begin, last, points).round())
 
 
+def _extremes(schedule, horizon):
+    """Returns the highest rate up to a step, where it is first, and the lowest."""
+    steps = _grid(0, horizon)
+    lowest = float(schedule.rates(steps).min())
+    for _ in range(2):
+        # Once more, in the neighbourhood of the highest.
+        at = int(schedule.rates(steps).argmax())
+        around = steps[max(at - 1, 0)], steps[min(at + 1, len(steps) - 1)]
+        steps = _grid(*around)
+    rates = schedule.rates(steps)
+    return float(rates.max()), float(steps[rates.argmax()]), lowest
+
+
 def _schedule(owner, schedule, begin, end, is_own=False, **facts):
     """Returns the plan of a schedule that is asked for `begin` to `end` - 1."""
     length = schedule.length
     ends = [value for value in (length, end or begin + 1) if value is not None]
     horizon = max(ends) if length is not None else _BEYOND * max(ends)
-    steps = _grid(0, horizon)
-    rates = schedule.rates(steps)
-    highest_at = int(rates.argmax())
-    facts |= {"peak": float(rates[highest_at]), "peak_at": float(steps[highest_at])}
-    facts |= {"lowest": float(rates.min())}
+    peak, peak_at, lowest = _extremes(schedule, horizon)
+    facts |= {"peak": peak, "peak_at": peak_at, "lowest": lowest}
     if length is not None:
         facts["final"] = float(schedule.rates([length])[0])
     if end is not None:

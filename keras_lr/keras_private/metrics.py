@@ -1,5 +1,7 @@
 """What Keras knows of a model's metrics: which way they improve, and whether they are built."""
 
+import itertools
+
 import keras
 
 _DECIDE = {"fit", "train_step", "test_step", "evaluate", "metrics", "compute_metrics"}
@@ -58,7 +60,9 @@ def logged_names(model):
 
 def _has_own_logs(model):
     """Tells whether a class that is not Keras' decides what is in the logs."""
-    theirs = [c for c in type(model).__mro__ if c.__module__.partition(".")[0] != "keras"]
+    # Those before the first of Keras' own, behind which those of the back end are.
+    kinds = type(model).__mro__
+    theirs = itertools.takewhile(lambda c: c.__module__.partition(".")[0] != "keras", kinds)
     is_known = isinstance(model, (keras.Sequential, keras.Model)) and (
         isinstance(model, keras.Sequential) or getattr(model, "outputs", None)
     )

@@ -7,7 +7,8 @@ import numpy as np
 from regret_fits import Reaction, SearchRuns, fitted, halved, recommended
 from regret_runs import linear_to_zero
 
-from keras_lr.finder.search import HELD_BACK, SHORTEST_SWEEP, Sweep, search, swept
+from keras_lr.finder.search import HELD_BACK, Sweep, search, swept
+from keras_lr.finder.search_in_fit import updates_of_search
 from keras_lr.finder.verification import Runs as ShortRuns
 from keras_lr.finder.verification import planned_schedule, verified
 from keras_lr.schedules import LinearToZero, Stretch
@@ -53,7 +54,7 @@ class Strategies:
 
     def ours(self, epochs):
         updates = epochs * self._each
-        budget = max(int(_BUDGET * updates), SHORTEST_SWEEP)
+        budget = updates_of_search(_BUDGET, updates)
         return {
             ALONE: lambda: {"rate": self._swept.suggestion},
             VERIFIED: lambda: {"rate": self._verified.suggestion},

@@ -14,7 +14,7 @@ from support.range_tests import (
     tensorflow_data,
     torch_loader,
 )
-from support.tiers import cells, once
+from support.tiers import cells, once, rest
 
 from keras_lr import callbacks
 from keras_lr.callbacks import AutoLearningRate
@@ -60,7 +60,13 @@ SAME = {
 }
 
 
-@pytest.mark.parametrize("kind", cells(SAME, ["validation split"]))
+QUICK = ["validation split", "class weights", "sample weights"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [*cells(QUICK, QUICK[:1]), *(pytest.param(k, marks=rest) for k in SAME if k not in QUICK)],
+)
 def test_the_fit_is_the_same_to_the_bit_as_one_with_the_rate_by_hand(kind):
     loss = "binary_crossentropy" if kind == "class weights" else "mse"
     rule, model = auto(react=False), network(loss=loss)
@@ -73,7 +79,7 @@ def test_the_fit_is_the_same_to_the_bit_as_one_with_the_rate_by_hand(kind):
     assert_same(state(other), state(model))
 
 
-@pytest.mark.rest
+@rest
 def test_the_search_judges_by_the_validation_data_of_fit_and_by_nothing_held_back():
     seen = {}
     for kind, given in (("own", (X, Y)), ("other", (X, 1.0 - Y)), ("none", None)):
@@ -87,7 +93,7 @@ def test_the_search_judges_by_the_validation_data_of_fit_and_by_nothing_held_bac
     assert rule.found.losses[0] != pytest.approx(seen["own"][first[0]], rel=1e-6)
 
 
-@pytest.mark.rest
+@rest
 def test_budget_is_a_share_of_the_updates(monkeypatch):
     made = []
     train_step = keras.Model.train_step
@@ -118,7 +124,7 @@ def test_a_generator_is_refused_and_a_function_that_makes_it_is_searched_with():
     assert found.history == by_hand.history
 
 
-@pytest.mark.rest
+@rest
 def test_a_generator_for_validation_is_refused_and_a_function_that_makes_it_judges():
     def endless():
         while True:

@@ -17,7 +17,7 @@ from support.range_tests import (
     state,
     tensorflow_data,
 )
-from support.tiers import cells, once
+from support.tiers import cells, once, rest
 
 from keras_lr.finder import range_test
 from keras_lr.finder.length import peak_factor
@@ -80,7 +80,7 @@ def test_a_budget_is_never_exceeded_and_where_a_rate_trains_there_is_a_suggestio
     assert found.suggestion > 0
     highest = max(rates.max() for rates in trials.tried)
     assert found.suggestion <= max(highest, 0.01)
-    if kind in ("a fall", "steep", "flat") and budget >= 100:
+    if kind in ("a fall", "steep", "flat") and budget >= (150 if kind == "flat" else 100):
         # Gradient descent is stable below 2/c.
         assert 0.01 / trials.curvature < found.suggestion < 2.0 / trials.curvature
     assert len(found.evidence) in ((0, 2, 3, 4) if budget < 200 else (2, 3, 4))
@@ -216,7 +216,8 @@ def test_without_validation_data_the_last_tenth_of_arrays_is_held_back():
         ({"budget": 100, "repeats": 3}, "`repeats` must be 1 with a budget"),
         ({"budget": 100, "num_steps": 60}, "`num_steps` must be 100 with a budget"),
         ({"budget": SHORTEST_SWEEP - 1}, f"`budget` must be an integer >= {SHORTEST_SWEEP}"),
-        ({"total_steps": 0}, "`total_steps` must be an integer >= 1"),
+        ({"total_steps": 0}, "`total_steps` must be a number of updates.*> 0"),
+        ({"total_steps": "50%"}, "`total_steps` must be a number of updates or of epochs"),
     ],
     ids=str,
 )
@@ -245,7 +246,7 @@ def deep(optimizer):
     return model
 
 
-@pytest.mark.parametrize("how", cells(["sweep", "budget"], ["sweep"]))
+@pytest.mark.parametrize("how", ["sweep", pytest.param("budget", marks=rest)])
 @pytest.mark.parametrize("optimizer", cells(["sgd", "adam"], ["adam"]))
 def test_with_batch_normalization_validation_data_suggest_a_sane_rate(optimizer, how):
     x, y = far_from_standard()

@@ -6,6 +6,7 @@ import re
 
 import keras
 import pytest
+from support.linted import lint_every_fit
 
 import keras_lr
 from keras_lr import callbacks, schedules
@@ -21,10 +22,13 @@ def blocks(name):
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_code_blocks_run_when_pasted(name):
-    names = {"__name__": "pasted"}
+def test_code_blocks_run_when_pasted_and_lint_clean(name, monkeypatch):
+    names, found = {"__name__": "pasted"}, []
+    lint_every_fit(monkeypatch, found)
     for block in blocks(name):
         exec(compile(block, name, "exec"), names)
+    assert not any(found), found
+    assert len(found) >= 6 or name != "README.md"
 
 
 def test_quick_start_values_are_those_in_the_comments():

@@ -24,6 +24,7 @@ HOST_ONLY = {
     "tests/commands/test_rank.py",
     "tests/commands/test_schedule_text.py",
     "tests/diagnosis/test_plan_rules.py",
+    "tests/diagnosis/test_setup_rules.py",
     "tests/diagnosis/test_statistics.py",
     "tests/driving/test_damage.py",
     "tests/finder/test_result.py",

@@ -189,6 +189,12 @@ tested.plot()
 tested.plot(Figure().subplots())
 as_json = tested.to_dict()
 
+# Before training
+for finding in keras_lr.lint(model, used, epochs=5, steps_per_epoch=4, validation=False):
+    print(finding.name, finding.severity, finding.evidence, finding.meaning, finding.advice)
+assert not keras_lr.lint(model)
+keras_lr.lint(model, plateau, epochs=9, initial_epoch=3, x=x, batch_size=4, validation_split=0.1)
+
 # Rates by hand and by layer
 keras_lr.set_rate(model, 0.01)
 keras_lr.set_rate(keras.optimizers.SGD(0.1), 1)
