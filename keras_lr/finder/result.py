@@ -30,6 +30,8 @@ _GUESS = (
 
 # Of a run of unknown length, and the most updates whose rates are looked at.
 _LENGTH, _MOST_POINTS = 1000, 100_000
+# A rate below so much of the peak moves nothing; the bound would be carried away by many of these.
+_IDLE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,6 +224,10 @@ def _peak_factor(schedule, total_steps, length):
     end = math.ceil(total_steps or schedule.length or length)
     points = min(end, _MOST_POINTS)
     rates = schedule.rates(np.floor(np.arange(points) * (end / points)))
+    rates = np.where(rates >= _IDLE * np.max(rates), rates, np.minimum(rates, 0.0))
     linear = 1.0 - np.arange(points) / points
+    # On 34 tasks for tuning of tests/benchmarks/regret_tasks.py, in 300 updates, the best constant
+    # rate is 0.39 of the best peak of a linear decay, and that of warmup-stable-decay 0.64, in the
+    # geometric mean, a factor of 2 up or down being usual. The bound has 0.37 and 0.55.
     peak = bound(rates, points).best_peak / bound(linear, points).best_peak
     return min(peak, 1.0)

@@ -17,6 +17,7 @@ from keras_lr.schedules import (
     LinearDecay,
     LinearToZero,
     SqrtDecay,
+    StepDecay,
     WarmupStableDecay,
 )
 
@@ -66,6 +67,8 @@ CONSTANT = (1.0 + sum(1.0 / t for t in range(1, 1000))) ** -0.5
         (Constant(0.3), CONSTANT, 1e-2),
         (0.3, CONSTANT, 1e-2),
         (LinearToZero(1.0, "100%"), 1.0, 1e-2),
+        # What is left of the peak moves nothing: a constant rate over half of the run.
+        (StepDecay(1.0, 500, 1e-6), 2**0.5 * CONSTANT, 0.06),
         # It is never raised.
         (SqrtDecay(1.0, 1000), 1.0, 0),
         (ExponentialDecay(1.0, 1000, 0.01), 1.0, 0),
