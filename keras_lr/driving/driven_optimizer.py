@@ -104,8 +104,7 @@ class DrivenOptimizer:
         """Takes the functions of the clock that make the rate from the next update on."""
         if base is not None and self.multiplier != 1:
             base = base * self.multiplier
-        together = base, tuple(factors)
-        if together != (self.base, self.factors):
+        if (together := (base, tuple(factors))) != (self.base, self.factors):
             self.base, self.factors = together
             self._note()
 
