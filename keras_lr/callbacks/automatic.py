@@ -93,8 +93,7 @@ class AutoLearningRate(ProgressController):
 
     sets_base = True
     # Without validation it chooses, and does not react.
-    monitored = None
-    found = None
+    found = monitored = None
     # By optimizer, the share in the rate that each had from the beginning.
     _shares: dict = {}
     _at_best, _is_at_best = None, False

@@ -144,7 +144,8 @@ def _optimizers(model, callbacks, run, driven, epoch):
     is_open |= any(isinstance(c, keras.callbacks.LearningRateScheduler) for c in callbacks)
     for one in driven:
         # Of the length of the run nothing depends on a number.
-        is_unknown = to_come is None and not (has_rate_variable(one.optimizer) and one.is_number)
+        is_number = has_rate_variable(one.optimizer) and one.base is None and not one.factors
+        is_unknown = to_come is None and not is_number
         length = peak = None
         if one.base is None and has_schedule(one.optimizer):
             own = as_schedule("learning_rate", own_rate(one.optimizer))

@@ -93,7 +93,8 @@ def test_files_and_headings_that_are_linked_exist():
     links = re.findall(r"\]\(([^)]*)\)", README)
     assert len(links) > 10
     headings = re.findall(r"^#+ (.*)", README, flags=re.MULTILINE)
-    anchors = {"#" + heading.lower().replace(" ", "-") for heading in headings}
+    words = (re.sub(r"[^\w -]", "", heading.lower()) for heading in headings)
+    anchors = {"#" + heading.replace(" ", "-") for heading in words}
     for link in links:
         assert link in anchors if link.startswith("#") else (ROOT / link).is_file(), link
 
