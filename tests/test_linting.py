@@ -126,7 +126,7 @@ def numbers(model):
 
 
 @pytest.mark.parametrize("name", ["05, all together", "05, backup", "stages", "06, one-cycle"])
-@pytest.mark.parametrize("is_trained", [False, True])
+@pytest.mark.parametrize("is_trained", [False, pytest.param(True, marks=once)])
 def test_nothing_is_touched(name, is_trained):
     model, used, told = setups.CLEAN[name]()
     if is_trained:
