@@ -5,6 +5,8 @@ from keras_lr._version import __version__
 from keras_lr.callbacks import plot_what_if
 from keras_lr.finder import RangeTest, range_test
 from keras_lr.layerwise import discriminative
+from keras_lr.linting import lint
+from keras_lr.prediction import Bound, Ranking
 from keras_lr.rates import get_rate, resume_at, set_rate
 from keras_lr.scaling import (
     learning_rate_for_data_size,
@@ -12,18 +14,24 @@ from keras_lr.scaling import (
     scale_learning_rate,
 )
 from keras_lr.schedules.pictures import plot_schedules
+from keras_lr.schedules.predictions import bound, rank
 
 __all__ = [
+    "Bound",
     "RangeTest",
+    "Ranking",
     "__version__",
+    "bound",
     "callbacks",
     "discriminative",
     "get_rate",
     "learning_rate_for_data_size",
     "learning_rate_for_model",
+    "lint",
     "plot_schedules",
     "plot_what_if",
     "range_test",
+    "rank",
     "resume_at",
     "scale_learning_rate",
     "schedules",

@@ -17,7 +17,7 @@ from keras_lr import callbacks, schedules
 from keras_lr.files import write_atomically
 
 BATCH_SIZE = 64
-EPOCHS = 40
+EPOCHS = 20
 SEEDS = 3
 DEFAULT_RATE = 0.01  # of Keras' SGD
 CONSTANT_RATES = (DEFAULT_RATE, 0.03, 0.1, 0.3)
@@ -101,36 +101,41 @@ class Outcome(NamedTuple):
     rate: float
     recorder: callbacks.LearningRateRecorder
     driver: callbacks.RateCallback
+    losses: list
     accuracies: list
 
     def mean_and_error(self, other=None):
-        """Returns the mean accuracy and its standard error, or those of the gain over `other`."""
-        gains = np.array(self.accuracies) - (0.0 if other is None else np.array(other.accuracies))
-        return np.mean(gains), np.std(gains, ddof=1) / math.sqrt(len(gains))
+        """Returns mean and standard error of the test loss, or of what it is above `other`'s."""
+        excess = np.array(self.losses) - (0.0 if other is None else np.array(other.losses))
+        return np.mean(excess), np.std(excess, ddof=1) / math.sqrt(len(excess))
+
+    def __str__(self):
+        mean, error = self.mean_and_error()
+        return f"{mean:.3f} ± {error:.3f}, accuracy {np.mean(self.accuracies):.1%}"
 
 
 def train(data, make_callback, say=None):
-    """Trains from each seed with one callback and measures the accuracy on the test images."""
-    runs, accuracies = [], []
+    """Trains from each seed with one callback and measures loss and accuracy on the test images."""
+    runs, losses, accuracies = [], [], []
     for seed in range(SEEDS):
         model, driver = build_model(seed), make_callback()
         recorder = callbacks.LearningRateRecorder()
         shown = [Progress(say)] if say and not runs else []
         fit(model, data, EPOCHS, [driver, recorder, *shown])
         tested = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
+        losses.append(tested["loss"])
         accuracies.append(tested["accuracy"])
         runs.append((recorder, driver))
     recorder, driver = runs[0]
     rate = float(np.nanmax(recorder.learning_rate))
-    return Outcome(rate, recorder, driver, accuracies)
+    return Outcome(rate, recorder, driver, losses, accuracies)
 
 
 def report(auto, constants, test_images):
     """Returns the report as text."""
     found = auto.driver.found
-    best = max(constants, key=lambda outcome: outcome.mean_and_error()[0])
+    best = min(constants, key=lambda outcome: outcome.mean_and_error()[0])
     table = ["  AutoLearningRate()", *(f"  constant {c.rate:g}" for c in constants)]
-    shares = ["{:.1%} ± {:.1%}".format(*o.mean_and_error()) for o in (auto, *constants)]
     lines = [
         "keras_lr demo: scikit-learn's digits, two hidden layers, SGD with momentum 0.9",
         f"Back end: {keras.backend.backend()}, Keras {keras.__version__}",
@@ -140,8 +145,8 @@ def report(auto, constants, test_images):
         f"Applied rate: {schedules.Tabulated(auto.recorder.learning_rate).describe()}.",
         f"Changes during the run: {len(auto.recorder.events) or 'none'}",
         *(f"  {event}" for event in auto.recorder.events),
-        f"Test accuracy, {test_images} images, mean ± standard error of {SEEDS} seeds:",
-        *(f"{name:20}  {share}" for name, share in zip(table, shares)),
+        f"Loss on {test_images} test images, mean ± standard error of {SEEDS} seeds:",
+        *(f"{name:20}  {outcome}" for name, outcome in zip(table, (auto, *constants))),
         f"Against Keras' default, {DEFAULT_RATE:g}: {_compared(auto, constants[0])}",
         f"Against the best constant rate, {best.rate:g}: {_compared(auto, best)}",
     ]
@@ -152,7 +157,7 @@ def _compared(auto, other):
     difference, error = auto.mean_and_error(other)
     clear = abs(difference) > 2 * error
     verdict = "more than twice its error" if clear else "no clear difference"
-    return f"{difference:+.1%} ± {error:.1%}, {verdict}."
+    return f"{difference:+.3f} ± {error:.3f}, {verdict}."
 
 
 def draw(auto, constants):
@@ -172,8 +177,8 @@ def draw(auto, constants):
         means, errors = zip(*(outcome.mean_and_error() for outcome in outcomes))
         rates = [outcome.rate for outcome in outcomes]
         ax_result.errorbar(rates, means, errors, fmt=style, capsize=4, label=name)
-    ax_result.set(xscale="log", xlabel="learning rate (peak)", ylabel="test accuracy")
-    ax_result.set_title(f"Result: test accuracy, mean ± standard error of {SEEDS} seeds")
+    ax_result.set(xscale="log", xlabel="learning rate (peak)", ylabel="test loss")
+    ax_result.set_title(f"Result: test loss, mean ± standard error of {SEEDS} seeds")
     plotting.plot_losses(auto.recorder, ax_loss)
     plotting.mark_events(auto.recorder, ax_loss)
     ax_loss.set_yscale("log")
@@ -198,7 +203,7 @@ def run(folder="demo", say=print):
     constants = []
     for rate in CONSTANT_RATES:
         constants.append(train(data, lambda rate=rate: _constant(rate)))
-        say("   {:g}: test accuracy {:.1%} ± {:.1%}".format(rate, *constants[-1].mean_and_error()))
+        say(f"   {rate:g}: test loss {constants[-1]}")
     text = report(auto, constants, len(data.y_test))
     write_atomically(folder / "report.txt", text)
     draw(auto, constants).savefig(folder / "digits.png", dpi=110)

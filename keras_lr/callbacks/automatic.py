@@ -11,7 +11,7 @@ from keras_lr.callbacks.recovery import RecoverFromDivergence
 from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell
-from keras_lr.finder.search_in_fit import FitSearch, warn_if_exploded
+from keras_lr.finder.search_in_fit import FitSearch, updates_of_search, warn_if_exploded
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import leaves, shares_of
@@ -67,8 +67,7 @@ class AutoLearningRate(ProgressController):
             takes as `validation_data`.
         steps_per_epoch: where `fit` does not know it, as in `FitSchedule`.
         epochs, total_steps, across_fits: as in `FitSchedule`; the choice of the first fit is kept.
-        seed: what the search shuffles with.
-        verbose: 0 for silence.
+        seed, verbose: what the search shuffles with; 0 for silence.
         state_path: a file that keeps the choice for a run that goes on later; `TrainingBackup`
             keeps it too, and the best state. A fit that begins at a later epoch needs either.
 
@@ -93,7 +92,8 @@ class AutoLearningRate(ProgressController):
     """
 
     sets_base = True
-    found = None
+    # Without validation it chooses, and does not react.
+    found = monitored = None
     # By optimizer, the share in the rate that each had from the beginning.
     _shares: dict = {}
     _at_best, _is_at_best = None, False
@@ -158,7 +158,8 @@ class AutoLearningRate(ProgressController):
         if not after.reacts:
             return f"{self.monitor} no better at the lower rate, back to the best state"
         waited = before.wait + 1
-        return f"{self.monitor} no better than {before.best:.4g} for {waited} epochs, back there"
+        times = "an evaluation" if waited == 1 else f"{waited} evaluations"
+        return f"{self.monitor} no better than {before.best:.4g} for {times}, back there"
 
     @property
     def peak(self):
@@ -171,6 +172,9 @@ class AutoLearningRate(ProgressController):
     def contribution(self):
         return Contribution(self.schedule, self.state.factor)
 
+    def extra_updates(self, total_steps):
+        return updates_of_search(self.budget, total_steps)
+
     def contribution_to(self, optimizer, run):
         if self.schedule is None:
             return self.contribution
@@ -179,13 +183,12 @@ class AutoLearningRate(ProgressController):
         return Contribution(schedule if share == 1 else schedule * share, self.state.factor)
 
     @property
-    def _run(self):
-        """The length of this fit in updates, of several optimizers those of the first."""
-        return self.driver.driven.run_of(self._optimizers[0])
-
-    @property
     def _optimizers(self):
         return leaves(self.optimizer or self.model.optimizer)
+
+    @property
+    def _run(self):
+        return self.driver.driven.run_of(self._optimizers[0])
 
     def build(self, run):
         """Returns the schedule, at the peak that was chosen, for a run of this length."""
@@ -203,9 +206,8 @@ class AutoLearningRate(ProgressController):
         if call is None:
             self.driver.give_back_callbacks()
             raise ValueError(
-                "AutoLearningRate searches with the data of a running `fit`, and cannot be "
-                "attached. In a loop of your own call range_test(model, x, y) and give its "
-                "suggestion to FitSchedule."
+                "AutoLearningRate searches with the data of a `fit`, and cannot be attached. In a "
+                "loop of your own give the suggestion of range_test(model, x, y) to FitSchedule."
             )
         run = self.horizon.of(self._run)
         if run.total_steps is None:
@@ -223,7 +225,7 @@ class AutoLearningRate(ProgressController):
         epochs = self._total / run.steps_per_epoch if run.steps_per_epoch else 1
         self.patience = _patience(epochs)
         self._reacts = self.react and call.validation is not None
-        # With a recovery beside it there is nothing to be said.
+        # A recovery beside it does what else is to be said.
         self._may_warn = not any(isinstance(c, RecoverFromDivergence) for c in call.callbacks)
         if self._reacts:
             refuse_unbuilt_optimizers(self.model)
@@ -238,8 +240,7 @@ class AutoLearningRate(ProgressController):
                     f"keeps it. Received: a fit that begins at epoch {epoch}, and neither of them"
                 )
             self._choose()
-        optimizers = self._optimizers
-        self._shares = dict(zip(optimizers, shares_of(optimizers)))
+        self._shares = dict(zip(self._optimizers, shares_of(self._optimizers)))
         self.schedule = self.build(self._run)
         if self._reacts and self._at_best is None:
             # Where the first epochs break, this is what there is to go back to.
@@ -261,8 +262,8 @@ class AutoLearningRate(ProgressController):
         if self._reacts:
             super()._evaluate(epoch, logs)
         elif self._may_warn and "loss" in logs:
-            name = type(self).__name__
-            self._may_warn = not warn_if_exploded(name, self.found, float(logs["loss"]))
+            loss = float(logs["loss"])
+            self._may_warn = not warn_if_exploded(type(self).__name__, self.found, loss)
 
     def act(self, before, after, value):
         if after.best != before.best:
@@ -274,9 +275,8 @@ class AutoLearningRate(ProgressController):
         if self._reacts and self.state.best is not None and not self._is_at_best:
             self.driver.rewind(self._at_best.restore)
             if self.verbose:
-                state = self.state
-                epoch, best = state.best_epoch + 1, f"{self.monitor} = {state.best:.4g}"
-                tell(f"AutoLearningRate: back to the state of epoch {epoch}, the best ({best}).")
+                best = f"epoch {self.state.best_epoch + 1}, the best ({self.monitor} = "
+                tell(f"AutoLearningRate: back to the state of {best}{self.state.best:.4g}).")
         super().on_train_end(logs)
 
     def _keep(self):

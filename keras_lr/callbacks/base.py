@@ -15,8 +15,9 @@ class RateCallback(keras.callbacks.Callback):
     pure function of the fit's clock, or None; `follows_metrics` tells that numbers in the
     contribution may change between updates, and that there is a state; `sets_base` that rates are
     absolute, so that the optimizer's own no longer count; `records` that it is there for the record
-    of the rate; `lower_limit` is the rate below which nothing is cut, or None. `optimizer` is the
-    one to drive, where a training step of your own uses another one than the model's.
+    of the rate; `lower_limit` is the rate below which nothing is cut, or None; `monitored` is the
+    metric that the epochs have to bring, or None. `optimizer` is the one to drive, where a training
+    step of your own uses another one than the model's.
 
     By default a callback is new in every fit. With `across_fits=True` all fits that it is in are
     one run, as where each is given a file, a round or a season of the data: it goes on with what it
@@ -52,7 +53,7 @@ class RateCallback(keras.callbacks.Callback):
     optimizer = None
     schedule = None
     state_file = None
-    lower_limit = None
+    lower_limit = monitored = None
     sets_base = records = follows_metrics = restores_initial = across_fits = False
     # Where the fits so far have left off, if the next one goes on from there.
     _left_off = None
@@ -115,6 +116,17 @@ class RateCallback(keras.callbacks.Callback):
     def contribution_to(self, optimizer, run):
         """What it has a say in for one optimizer, whose run is this long, in updates."""
         return self.contribution
+
+    def planned_contribution(self, run):
+        """Returns what it would have a say in at the beginning of a run of this length.
+
+        Changes nothing. None where only the fit can tell.
+        """
+        return Contribution()
+
+    def extra_updates(self, total_steps):
+        """Returns how many updates it makes beside those of a fit of so many."""
+        return 0
 
     @property
     def drives_or_records(self):

@@ -52,6 +52,10 @@ class StatefulCallback(RateCallback):
     def contribution(self):
         return Contribution(self.state.rate, self.state.factor)
 
+    def planned_contribution(self, run):
+        begin = self.state if self._goes_on else self.start()
+        return Contribution(begin.rate, begin.factor)
+
     def entry(self, moment):
         """Returns the present state with the moment that it belongs to, as files hold it."""
         if "epoch" in moment:
@@ -146,6 +150,11 @@ class Controller(StatefulCallback):
         ends = checks.Choice(("keep", "restore_initial"))
         self.restores_initial = ends("on_train_end", on_train_end) == "restore_initial"
         self.remember(state_path)
+
+    @property
+    def monitored(self):
+        """The metric that every epoch has to bring; None without which it works, too."""
+        return self.monitor
 
     def update(self, state, value, rate):
         """Returns the state after the metric was seen to be `value`."""

@@ -47,6 +47,10 @@ class HyperparameterSchedule(StepCallback):
         # It drives something else than the rate.
         return Contribution()
 
+    def planned_contribution(self, run):
+        self.build(run)
+        return Contribution()
+
     def attributes(self, optimizer):
         """Returns the attributes that the schedule replaces; raises where there are none."""
         raise NotImplementedError(f"{type(self).__name__} must define `attributes(optimizer)`.")

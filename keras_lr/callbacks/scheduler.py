@@ -80,6 +80,10 @@ class LearningRateScheduler(StatefulCallback, StepCallback):
     def contribution(self):
         return Contribution(base=self.state.rate if self.schedule is None else self.schedule)
 
+    def planned_contribution(self, run):
+        # The function may be anything: it is asked in the fit.
+        return None
+
     def contribution_to(self, optimizer, run):
         if self.schedule is None:
             return self.contribution

@@ -52,17 +52,26 @@ class StepCallback(RateCallback):
         schedule = self.build(run)
         return Contribution(schedule) if self.sets_base else Contribution(factor=schedule)
 
+    def planned_contribution(self, run):
+        schedule = self._built(run)
+        return Contribution(schedule) if self.sets_base else Contribution(factor=schedule)
+
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        self.schedule = self._built(self.driver.run)
+        self._refuse_another_clock()
+
+    def _built(self, run):
+        """Returns what `build` does, and says what to do where it cannot."""
         try:
-            self.schedule = self.build(self.driver.run)
+            return self.build(run)
         except ValueError as error:
             if self.across_fits and self.horizon.is_open:
                 error.add_note(
                     "With across_fits=True the length of the run is that of all fits: give "
                     f"{type(self).__name__}(…, epochs=…), in all, or total_steps=…, in updates."
                 )
-            if self.driver.run.steps_per_epoch is not None:
+            if run.steps_per_epoch is not None:
                 raise
             error.add_note(
                 "`fit` does not know the number of batches per epoch of this data. Give the "
@@ -70,7 +79,6 @@ class StepCallback(RateCallback):
                 "have the data read once before training; or give the duration in updates."
             )
             raise
-        self._refuse_another_clock()
 
     def _refuse_another_clock(self):
         for other in self.driver.callbacks if self.schedule is not None else ():

@@ -17,7 +17,7 @@ def lines_about(found, arguments):
     between = ""
     if found.interval is not None:
         low, high = found.interval
-        between = f", {low:.3g} to {high:.3g} in {len(found.repeats)} repeats"
+        between = f", between {low:.3g} and {high:.3g}"
     lines.append(f"Suggestion: {found.suggestion:.3g}{between}")
     schedule = arguments.get("schedule")
     if schedule is not None:

@@ -3,6 +3,8 @@
 import argparse
 import pathlib
 
+from keras_lr.schedules import fields
+
 _PICTURES = (".png", ".pdf", ".svg")
 
 
@@ -49,3 +51,18 @@ def picture_file(text):
         formats = ", ".join(_PICTURES)
         raise argparse.ArgumentTypeError(f"must end in one of {formats}. Received: {text!r}")
     return file(text)
+
+
+def require_run(schedules, options):
+    """Raises unless the options give what the schedules leave open about the run."""
+    durations = [duration for s in schedules for duration in fields.durations_in(s)]
+    missing = []
+    if options.steps is None and (durations or not any(s.length for s in schedules)):
+        missing.append("--steps")
+    if options.epochs is None and any(duration.unit == "epochs" for duration in durations):
+        missing.append("--epochs")
+    if missing:
+        unknown = ", ".join(map(str, durations)) or "only schedules without an end"
+        raise ValueError(
+            f"{' and '.join(missing)} must be given, for the length of the run. Received: {unknown}"
+        )

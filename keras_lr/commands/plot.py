@@ -9,7 +9,6 @@ from keras_lr.commands.output import INSTALL_PLOT, complain, installed, say, wri
 from keras_lr.commands.schedule_text import parse_schedule
 from keras_lr.plotting import curves
 from keras_lr.plotting.schedules import shortened
-from keras_lr.schedules import fields
 
 _PICTURE = "schedules.png"
 
@@ -58,7 +57,7 @@ def _drawn(options):
     if not installed("matplotlib"):
         raise ValueError(f"Drawing needs matplotlib, which is not installed: {INSTALL_PLOT}.")
     schedules = [parse_schedule(text) for text in options.schedules]
-    _require_run(schedules, options)
+    kinds.require_run(schedules, options)
     schedules, total_steps = curves.run_of(schedules, options.steps, options.epochs)
     labels = [shortened(" ".join(text.split())) for text in options.schedules]
     lines = [f"{name}: {s.describe(total_steps)}" for name, s in zip(labels, schedules)]
@@ -72,18 +71,3 @@ def _drawn(options):
     path = options.output or pathlib.Path(_PICTURE)
     write_picture(path, draw)
     return [*lines, f"Wrote {path}"]
-
-
-def _require_run(schedules, options):
-    """Raises unless the options give what the schedules leave open about the run."""
-    durations = [duration for s in schedules for duration in fields.durations_in(s)]
-    missing = []
-    if options.steps is None and (durations or not any(s.length for s in schedules)):
-        missing.append("--steps")
-    if options.epochs is None and any(duration.unit == "epochs" for duration in durations):
-        missing.append("--epochs")
-    if missing:
-        unknown = ", ".join(map(str, durations)) or "only schedules without an end"
-        raise ValueError(
-            f"{' and '.join(missing)} must be given, for the length of the run. Received: {unknown}"
-        )

@@ -1,5 +1,6 @@
 """`Finding`: a fact about a run or a plan, with its evidence in numbers and what to do."""
 
+import textwrap
 from dataclasses import dataclass
 
 from keras_lr import checks
@@ -35,3 +36,43 @@ class Finding:
     def to_dict(self):
         """Returns everything, ready for JSON."""
         return {**vars(self), "evidence": dict(self.evidence)}
+
+
+class Findings(list):
+    """A list of `Finding` that is printed as a report.
+
+    >>> Findings()
+    Nothing found.
+    >>> Findings([Finding("min_lr", "warning", {"min_lr": 0.1}, "Nothing is cut.", "Lower it.")])
+    warning: min_lr
+      Nothing is cut.
+      Evidence: min_lr = 0.1
+      → Lower it.
+    """
+
+    def __repr__(self):
+        return "\n".join(map(_paragraph, self)) or "Nothing found."
+
+
+def _paragraph(finding):
+    lines = [f"{finding.severity}: {finding.name}", *_wrapped("", finding.meaning)]
+    shown = [f"{name} = {_shown(value)}" for name, value in finding.evidence.items()]
+    if shown:
+        lines += _wrapped("Evidence: ", ", ".join(shown))
+    if finding.advice:
+        lines += _wrapped("→ ", finding.advice)
+    return "\n".join(lines)
+
+
+def _wrapped(label, text):
+    indents = {"initial_indent": f"  {label}", "subsequent_indent": " " * (2 + len(label))}
+    return textwrap.wrap(text, 96, break_long_words=False, break_on_hyphens=False, **indents)
+
+
+def _shown(value):
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value)) or "none"
+    if value is None:
+        return "not known"
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return f"{value:.6g}" if is_number else str(value)

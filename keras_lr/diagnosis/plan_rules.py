@@ -1,22 +1,22 @@
 """What will not work as it is meant, seen before training: pure functions of a `Plan`."""
 
-from keras_lr.diagnosis.findings import Finding
+from keras_lr.diagnosis.findings import SEVERITIES, Finding
 
 _SPENT = 0.01
 # A rate in float32 reads a hair above the number that was written.
 _ROUNDING = 1e-6
 
 
-def find(plan):
-    """Returns the findings of every rule, errors first.
+def find(plan, rules=None):
+    """Returns the findings of every rule, or of some, errors first and notes last.
 
     >>> from keras_lr.diagnosis.plan import CallbackPlan, Plan
     >>> two = [CallbackPlan(kind, kind, i, sets_base=True) for i, kind in enumerate("AB")]
     >>> [finding.name for finding in find(Plan(callbacks=tuple(two)))]
     ['two bases']
     """
-    found = [finding for rule in RULES for finding in rule(plan)]
-    return sorted(found, key=lambda finding: finding.severity != "error")
+    found = [finding for rule in rules or RULES for finding in rule(plan)]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
 def listed_twice(plan):
@@ -107,6 +107,34 @@ def limit_never_left(plan):
             yield Finding("min_lr above the rate", "warning", evidence, meaning, advice)
 
 
+def integer_schedule(plan):
+    """A schedule of Keras' that was given an integer, and counts in integers from there."""
+    for optimizer in plan.optimizers:
+        if optimizer.as_integer is None:
+            continue
+        step, rate, meant = optimizer.as_integer
+        does = "fails" if rate is None else f"has the rate {rate:.4g} there"
+        meaning = (
+            f"The Keras schedule of {optimizer.name} was given an integer as a rate, and rounds to "
+            f"integers: at step {step:g} it {does}, where {meant:.4g} is meant."
+        )
+        advice = "Write 1.0 for 1, or take the class of the same name in keras_lr.schedules."
+        evidence = {"step": step, "rate": rate, "meant": meant}
+        yield Finding("integer rate", "warning", evidence, meaning, advice)
+
+
+def lr_assigned(plan):
+    """A number that was assigned to `optimizer.lr`, which Keras 3 does not read."""
+    for optimizer in plan.optimizers:
+        if optimizer.assigned_lr is not None:
+            meaning = (
+                f"`lr` was assigned to {optimizer.name}, and Keras 3 does not read it: the rate is "
+                "still the one before."
+            )
+            advice = "Use keras_lr.set_rate(model, …), or assign optimizer.learning_rate."
+            yield Finding("lr assigned", "warning", {"lr": optimizer.assigned_lr}, meaning, advice)
+
+
 def reader_before_the_rate(plan):
     """A callback that writes an epoch's logs before the rate has been put into them."""
     logged = next((i for i, c in enumerate(plan.callbacks) if c.logs_rate), None)
@@ -160,6 +188,8 @@ RULES = (
     other_writer,
     schedule_exhausted,
     limit_never_left,
+    integer_schedule,
+    lr_assigned,
     reader_before_the_rate,
     another_length,
 )

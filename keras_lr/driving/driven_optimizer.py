@@ -100,16 +100,17 @@ class DrivenOptimizer:
 
     # Into the optimizer
 
-    def rate_in_step(self, base, factors):
-        """Returns what has to be compiled into the training step; None where nothing has.
-
-        A number in its variable is live in every step.
-        """
+    def multiply(self, base, factors):
+        """Takes the functions of the clock that make the rate from the next update on."""
         if base is not None and self.multiplier != 1:
             base = base * self.multiplier
-        if (base, tuple(factors)) != (self.base, self.factors):
-            self.base, self.factors = base, tuple(factors)
+        if (together := (base, tuple(factors))) != (self.base, self.factors):
+            self.base, self.factors = together
             self._note()
+
+    def rate_in_step(self, base, factors):
+        """Returns what to compile into the training step; None where a variable is live in it."""
+        self.multiply(base, factors)
         if self._uses_variable and not self.factors:
             return None
         return RateInStep(self.optimizer, self.dial, self.base, self.factors)

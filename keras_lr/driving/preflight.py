@@ -5,6 +5,7 @@ import weakref
 
 from keras_lr.diagnosis import plan_rules
 from keras_lr.driving.plan import plan_of
+from keras_lr.keras_private.fit_call import listed
 
 
 class Preflight:
@@ -22,9 +23,12 @@ class Preflight:
     def check(self, callbacks, run, driven=(), epoch=None, made=None):
         """Raises the first error of the plan as it is known by now; warns of what is new.
 
-        Arguments as in `plan_of`.
+        `callbacks` are ours, to which those of Keras in `fit` are added; else as in `plan_of`.
         """
-        findings = plan_rules.find(plan_of(self._model(), callbacks, run, driven, epoch, made))
+        model = self._model()
+        together = listed(model)
+        together += [c for c in callbacks if all(c is not other for other in together)]
+        findings = plan_rules.find(plan_of(model, together, run, driven, epoch, made))
         for finding in findings:
             if finding.severity == "error":
                 raise ValueError(str(finding))

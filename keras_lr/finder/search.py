@@ -16,7 +16,7 @@ _LOWER, _TIMES = 1e-4, 2
 # Within a budget: the updates of a sweep at most, and those without which it says nothing.
 LONGEST_SWEEP, SHORTEST_SWEEP = 100, 50
 # Runs of fewer updates judge the start, and those of more say little that they do not.
-_SHORTEST_RUN, _LONGEST_RUN, _RUNS = 25, 400, 4
+_SHORTEST_RUN, _LONGEST_RUN, _FEWEST, _RUNS = 25, 400, 2, 4
 # Keras' default of most optimizers.
 _DEFAULT = 0.001
 # The part of arrays that judges short runs where there are no validation data.
@@ -79,7 +79,10 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
     """
     steps = max(min(LONGEST_SWEEP, budget // 4), min(budget, SHORTEST_SWEEP), 2)
     sweep = dataclasses.replace(sweep, num_steps=steps)
-    result = swept(trials, sweep, seed=seed, show=show, budget=budget)
+    # A sweep that goes on beyond its planned updates must leave what two runs take.
+    for_runs = _FEWEST * _SHORTEST_RUN
+    most = budget - for_runs if budget >= steps + for_runs else budget
+    result = swept(trials, sweep, seed=seed, show=show, budget=most)
     if not len(result.losses):
         return result
     if result.suggestion is None:
@@ -87,7 +90,7 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
         result = dataclasses.replace(result, suggestion=_fallback(result, trials.optimizer))
     left = budget - trials.updates
     runs = min(_RUNS, left // _SHORTEST_RUN)
-    if runs < 2:
+    if runs < _FEWEST:
         return result
     length = min(left // runs, _LONGEST_RUN)
     short = Runs(trials, shape_of(length), length, seed + 1, evaluation, show)

@@ -17,6 +17,15 @@ from keras_lr.trials.progress import progress_of_all
 _EXPLOSION = 10.0
 
 
+def updates_of_search(share, total_steps):
+    """Returns how many updates a search may make for a fit of so many, of which it is a share.
+
+    >>> updates_of_search(0.1, 5000), updates_of_search(0.1, 60)
+    (500, 50)
+    """
+    return max(int(share * total_steps), SHORTEST_SWEEP)
+
+
 class FitSearch(NamedTuple):
     """What to search with: a share of the updates, and data in the place of those of `fit`.
 
@@ -36,7 +45,7 @@ class FitSearch(NamedTuple):
         `shape` is the planned schedule over these updates, with a peak of 1, and `name` its name.
         """
         training, evaluation = self._data_of(FitCall.of(model))
-        budget = max(int(self.budget * total_steps), SHORTEST_SWEEP)
+        budget = updates_of_search(self.budget, total_steps)
         show = progress_of_all(budget, self.verbose)
         with Trials(model, training, budget, optimizer=optimizer) as trials:
             found = search(

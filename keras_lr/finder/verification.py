@@ -14,6 +14,7 @@ from keras_lr.trials.stopping import AfterUpdates
 _FACTOR = 3.0
 # On the tasks for tuning of tests/benchmarks/regret_tasks.py 0.02 to 0.1 do about as well.
 _AS_GOOD = 0.02
+_NEARLY = 0.1
 # Scores within this part of the best may be those of networks that answer with a constant.
 _ALIKE = 0.01
 
@@ -83,12 +84,29 @@ def lowest_of_the_best(scores):
     return min(rate for rate, score in scores.items() if score <= limit)
 
 
+def interval_of(scores):
+    """Returns the lowest and highest rate that did nearly as well as the best, or None.
+
+    Nearly is a tenth of what separates the best from the worst that is a number; where just one
+    rate did, nothing is known of how far off another might be.
+
+    >>> interval_of({0.03: 1.9, 0.1: 1.05, 0.3: 1.0, 0.9: 2.0})
+    (0.1, 0.3)
+    """
+    finite = [score for score in scores.values() if score < math.inf]
+    if not finite:
+        return None
+    limit = min(finite) + _NEARLY * (max(finite) - min(finite))
+    rates = [rate for rate, score in scores.items() if score <= limit]
+    return (min(rates), max(rates)) if len(rates) > 1 else None
+
+
 class Runs:
     """Short runs of one schedule in `trials`: `score(rate)` is how well the rate has done.
 
-    Each is `length` updates of `shape`, whose peak is 1, times the rate. `evaluation` are the
-    arguments of `evaluate` for the data that judges the weights at the end of a run; where there
-    are none, the mean of the run's last fifth of losses does.
+    Each is `length` updates of `shape`, whose peak is 1, times the rate. `evaluation` is what
+    `Trials.evaluate` takes for the data that judge the weights at the end of a run; where there are
+    none, the mean of the run's last fifth of losses does.
     """
 
     def __init__(self, trials, shape, length, seed, evaluation=None, show=None):
@@ -119,8 +137,9 @@ def verified(result, runs, count):
     for _ in range(count):
         rate = next_rate(result.suggestion, scores)
         scores[rate] = runs.score(rate)
-    found = {"suggestion": lowest_of_the_best(scores), "evidence": tuple(sorted(scores.items()))}
-    return dataclasses.replace(result, total_steps=runs.length, **found)
+    found = {"suggestion": lowest_of_the_best(scores), "interval": interval_of(scores) or result.interval}
+    evidence = tuple(sorted(scores.items()))
+    return dataclasses.replace(result, total_steps=runs.length, evidence=evidence, **found)
 
 
 def _last(losses, diverged):

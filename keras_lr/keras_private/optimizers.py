@@ -166,19 +166,24 @@ def check_optimizer(model, optimizer=None):
     if not leaves(optimizer):
         raise ValueError("The model must be built first, to know its optimizers: model.build(…).")
     for leaf in leaves(optimizer):
-        if not hasattr(type(leaf), RATE_METHOD):
-            raise RuntimeError(
-                f"keras_lr was tested with {_SUPPORTED}, whose optimizers ask `{RATE_METHOD}` for "
-                f"their rate. Keras {keras.__version__} has none in {type(leaf).__name__}: install "
-                "a supported version of Keras, or a newer keras_lr."
-            )
-        if not has_schedule(leaf) and not has_rate_variable(leaf):
-            raise ValueError(
-                f"The optimizer {leaf.name} must be built with a float or a schedule as its "
-                "learning rate, to be changed during training. "
-                f"Received: learning_rate={own_rate(leaf)!r}"
-            )
+        check_rate(leaf)
         _check_scope(leaf, model)
+
+
+def check_rate(leaf):
+    """Raises unless the rate of an optimizer can be driven."""
+    if not hasattr(type(leaf), RATE_METHOD):
+        raise RuntimeError(
+            f"keras_lr was tested with {_SUPPORTED}, whose optimizers ask `{RATE_METHOD}` for "
+            f"their rate. Keras {keras.__version__} has none in {type(leaf).__name__}: install "
+            "a supported version of Keras, or a newer keras_lr."
+        )
+    if not has_schedule(leaf) and not has_rate_variable(leaf):
+        raise ValueError(
+            f"The optimizer {leaf.name} must be built with a float or a schedule as its "
+            "learning rate, to be changed during training. "
+            f"Received: learning_rate={own_rate(leaf)!r}"
+        )
 
 
 def check_is_in_step(model, optimizers):

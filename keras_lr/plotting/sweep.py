@@ -19,8 +19,8 @@ def plot_sweep(result, ax=None):
     """Draws a `RangeTest`; returns the axes.
 
     Pale: the loss of each update, in every repeat. Bold: their running mean. Vertical lines: the
-    suggestion, and that of each rule. Shaded: the interval of the repeats. Losses far above the
-    first ones are cut off.
+    suggestion, and that of each rule. Shaded: the interval. Crosses: the losses that judged the
+    short runs. Losses far above the first ones are cut off.
 
     >>> import numpy as np
     >>> from keras_lr.finder import RangeTest
@@ -49,6 +49,10 @@ def plot_sweep(result, ax=None):
         if rate is not None:
             style = {"color": color, "linestyle": dashes, "linewidth": 1.1}
             ax.axvline(rate, label=f"{name} {rate:.2g}", **style)
+    runs = [(rate, score) for rate, score in result.evidence if np.isfinite(score)]
+    if runs:
+        style = {"color": _CHOSEN, "marker": "x", "linestyle": "none", "markeredgewidth": 2.0}
+        ax.plot(*zip(*runs), label="at the end of short runs", **style)
     if result.suggestion is not None:
         _mark_suggestion(ax, result)
     ax.set(xlabel="learning rate", ylabel="loss")
@@ -63,8 +67,8 @@ def plot_sweep(result, ax=None):
 
 def _mark_suggestion(ax, result):
     rate, label = result.suggestion, f"suggestion {result.suggestion:.2g}"
-    if result.evidence:
-        label += f" (best of {len(result.evidence)} runs)"
+    if result.total_steps is not None:
+        label += f", for {result.total_steps:,} updates"
     ax.axvline(rate, color=_CHOSEN, linewidth=2.0, label=label)
     height = np.interp(np.log(rate), np.log(result.learning_rates), result.smoothed)
     style = {"facecolors": _CHOSEN, "edgecolors": "white", "linewidths": 1.0, "zorder": 4}

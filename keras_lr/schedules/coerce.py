@@ -50,6 +50,11 @@ def _keras_name(value):
     return name if is_own and hasattr(keras_schedules, name) else None
 
 
+def is_keras_own(value):
+    """Tells whether something is one of the schedules that Keras has, and none derived from it."""
+    return _keras_name(value) is not None
+
+
 def is_fixed(schedule):
     """Tells whether a schedule of ours is a value all through, and calls no function from outside.
 

@@ -25,8 +25,11 @@ def batches(x):
     >>> list(islice(batches(lambda: iter([1, 2])), 5))
     [1, 2, 1, 2, 1]
     """
-    makes_batches = callable(x) and not hasattr(x, "__getitem__") and not hasattr(x, "__iter__")
-    return _endless(x) if makes_batches else x
+    return _endless(x) if _makes_data(x) else x
+
+
+def _makes_data(x):
+    return callable(x) and not hasattr(x, "__getitem__") and not hasattr(x, "__iter__")
 
 
 def _endless(make):
@@ -40,12 +43,15 @@ def _endless(make):
 
 
 def evaluation(given, batch_size):
-    """Returns what to give `evaluate` for validation data as `fit` takes them, or their function.
+    """Returns what to give `evaluate` for validation data as `fit` takes them.
 
-    >>> evaluation(lambda: range(2), 4)["x"], sorted(evaluation((1, 2), 4))
+    For a function that makes them it is a function too, as what it makes may be used up.
+
+    >>> evaluation(lambda: range(2), 4)()["x"], sorted(evaluation((1, 2), 4))
     (range(0, 2), ['batch_size', 'sample_weight', 'x', 'y'])
     """
-    given = given() if callable(given) and not hasattr(given, "__getitem__") else given
+    if _makes_data(given):
+        return lambda: evaluation(given(), batch_size)
     x, y, weights = keras.utils.unpack_x_y_sample_weight(given)
     return {"x": x, "y": y, "sample_weight": weights, "batch_size": batch_size}
 

@@ -121,7 +121,11 @@ class Trials:
         self._transaction.randomness.seed(seed)
 
     def evaluate(self, arguments):
-        """Returns the loss of the present weights on the data of these arguments of `evaluate`."""
+        """Returns the loss of the present weights on some data.
+
+        `arguments` are those of `evaluate`, or a function that makes them.
+        """
+        arguments = arguments() if callable(arguments) else arguments
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Your input ran out of data")
             found = self.model.evaluate(**arguments, verbose=0, return_dict=True)

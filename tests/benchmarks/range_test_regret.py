@@ -4,17 +4,17 @@ Run `KERAS_BACKEND=jax python tests/benchmarks/range_test_regret.py FOLDER`, wit
 aside or all, `--minutes M` and `--tasks PATTERN` if need be. What is not yet in FOLDER is measured,
 so that it can be stopped and goes on; then tables are printed and a picture is written there. After
 a change of our rules delete `*.ours.json`: grids and Keras' rows stay. On a core of its own a group
-takes about 20 minutes from the first seed, and less from the two more that noisy kinds of tasks
-have.
+takes about 20 minutes from the first seed, half of them for convolutions, and a few more from the
+two other seeds that noisy kinds of tasks have; without the grids, 5.
 
 Each task (regret_tasks.py) is trained for 300, 1,000 and 5,000 updates, in whole epochs, and where
 its data can be made in any number also for one epoch of 500 updates. All losses are those on test
 rows, which neither training, nor choice, nor reaction has seen. Regret is
 (loss − best)/(initial − best), at most 1; a run that diverged, no suggestion and an exception count
-1. `initial` is the better of the untrained network and the best constant answer. `best` is the loss
-of the best of a grid of peak rates, linear to zero, half a decade apart from 1e-5 to 10, and around
-the best an eighth; a second seed decides with which of the best three it is. A run may be better,
-and its regret negative.
+1. `initial` is the better of the untrained network and the best constant answer. `best` is the
+lowest loss of a grid of peak rates, linear to zero, half a decade apart from 1e-5 to 10, and around
+the best an eighth, from the weights and with the batches of the run that is judged. A run may be
+better, and its regret negative.
 
 Of strategies that only name a rate for a linear decay to zero, the regret is interpolated on the
 grid; the others are runs that were made: `LinearToZero` (with its warmup) at the rate that the

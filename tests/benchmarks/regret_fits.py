@@ -21,8 +21,8 @@ class SearchRuns:
 
     def __init__(self, runs, seed, held_back=0.0):
         self.optimizer, self.updates = runs.model.optimizer, 0
-        self._runs, self._seed, self._state = runs, seed, None
-        self._rows = runs.hold_back(held_back) if held_back else runs.rows
+        self._runs, self._seed, self._state = runs.of_trials, seed, None
+        self._rows = self._runs.hold_back(held_back) if held_back else runs.rows
         self.updates_per_epoch = -(-self._rows // runs.task.batch_size)
 
     def run(self, rates, rule, seed, show=None):
@@ -32,6 +32,9 @@ class SearchRuns:
         ended = next((i for i, loss in enumerate(losses) if rule.add(float(loss))), len(losses) - 1)
         self.updates += ended + 1
         return np.arange(ended + 1), losses[: ended + 1]
+
+    def reset(self, seed):
+        """Nothing to do: a state is never changed."""
 
     def evaluate(self, part):
         return self._runs.loss(self._state, part)
@@ -58,7 +61,7 @@ class Reaction:
     @classmethod
     def automatic(cls, begin, epochs):
         callback = AutoLearningRate(mode="min")
-        callback.patience = max(1, round(automatic._PATIENCE * epochs))
+        callback.patience = automatic._patience(epochs)
         return cls(callback, begin, ends_at_best=True)
 
     def after(self, epoch, value, place, rate):
@@ -72,8 +75,8 @@ class Reaction:
         return *place, self._state.factor
 
     def end(self, state):
-        is_behind = self._state.best is not None and self._state.wait > 0
-        return self._at_best[0] if self._ends_at_best and is_behind else state
+        has_best = self._ends_at_best and self._state.best is not None
+        return self._at_best[0] if has_best else state
 
 
 def fitted(runs, seed, rates, epochs, reaction=None):

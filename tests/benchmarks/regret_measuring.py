@@ -26,7 +26,6 @@ _KINDS = "fixed", "ours"
 _CLEARED = 5
 # Rates are 10 to the power of so many eighths.
 _COARSE, _FINER = range(-40, 9, 4), (2, 1)
-_OTHER_SEED = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,31 +112,30 @@ def found(tasks, folder):
 
 
 def grid(runs, seed, updates):
-    """Returns (rate, final loss on test rows) of runs linear to zero, and the best of them.
+    """Returns (rate, final loss on test rows) of runs linear to zero, infinite if one broke.
 
-    Rates are half a decade apart, and at last an eighth around the best. Which one that is, is
-    decided with the mean of two seeds among it and its neighbours.
+    Rates are half a decade apart, and at last an eighth around the best.
     """
     losses = {}
 
-    def final(eighths, seed):
-        rate = 10.0 ** (eighths / 8)
-        loss = runs.loss(runs.train(runs.begin(seed), linear_to_zero(rate, updates), seed)[0])
-        return loss if math.isfinite(loss) else math.inf
+    def add(eighths):
+        if eighths not in losses:
+            rates = linear_to_zero(10.0 ** (eighths / 8), updates)
+            loss = runs.loss(runs.train(runs.begin(seed), rates, seed)[0])
+            losses[eighths] = loss if math.isfinite(loss) else math.inf
 
     for eighths in _COARSE:
-        losses[eighths] = final(eighths, seed)
+        add(eighths)
     for step in _FINER:
         best = min(losses, key=losses.get)
-        for eighths in (best - step, best + step):
-            if eighths not in losses:
-                losses[eighths] = final(eighths, seed)
-    best = min(losses, key=losses.get)
-    nearest = [e for e in (best - 1, best, best + 1) if e in losses]
-    means = {e: losses[e] + final(e, seed + _OTHER_SEED) for e in nearest}
-    best = min(means, key=means.get)
-    pairs = [(10.0 ** (e / 8), losses[e]) for e in sorted(losses)]
-    return {"grid": pairs, "best": losses[best], "best rate": 10.0 ** (best / 8)}
+        add(best - step)
+        add(best + step)
+    return [(10.0 ** (eighths / 8), losses[eighths]) for eighths in sorted(losses)]
+
+
+def best(length):
+    """Returns the best rate of the grid and its loss."""
+    return min(length["grid"], key=lambda pair: pair[1])
 
 
 def _measured(kind, runs, seed, epochs, strategies):
@@ -147,7 +145,7 @@ def _measured(kind, runs, seed, epochs, strategies):
     initial = [runs.loss(runs.begin(seed)), runs.task.constant_loss()]
     initial = min(loss for loss in initial if math.isfinite(loss))
     told = {"updates": updates, "epochs": epochs, "initial": initial}
-    told |= grid(runs, seed, updates)
+    told["grid"] = grid(runs, seed, updates)
     return told | {"strategies": _tried(strategies.fixed(epochs))}
 
 
@@ -174,14 +172,15 @@ def regret(entry, length):
 
     Between rates of the grid the regret is interpolated, over the logarithm of the rate.
     """
-    best, worth = length["best"], length["initial"] - length["best"]
+    lowest = best(length)[1]
+    worth = length["initial"] - lowest
 
     def of(loss):
         if loss is None or not math.isfinite(loss):
             return 1.0
         if worth <= 0:
             return float(loss > length["initial"])
-        return min((loss - best) / worth, 1.0)
+        return min((loss - lowest) / worth, 1.0)
 
     if entry["rate"] is None:
         return 1.0, 1.0

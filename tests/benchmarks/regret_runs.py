@@ -1,9 +1,14 @@
 """Training runs of a task as one compiled loop: started, continued, copied and scored at will."""
 
+import functools
+
 import jax
 import keras
 import numpy as np
 from jax import numpy as jnp
+
+from keras_lr.keras_private.overrides import Overrides
+from keras_lr.keras_private.trial_fit import has_statistics, hasten_statistics
 
 LONGEST = 5_000
 
@@ -31,6 +36,15 @@ class Runs:
         self._begins, self._orders = {}, {}
         self._loop, self._once = jax.jit(self._train), jax.jit(self._update)
         self._score = jax.jit(self._test)
+
+    @functools.cached_property
+    def of_trials(self):
+        """The same as `Trials` makes them, where moving statistics follow the data faster."""
+        if not has_statistics(self.model):
+            return self
+        runs = Runs(self.task)
+        hasten_statistics(Overrides(), runs.model)
+        return runs
 
     def begin(self, seed):
         """Returns the state of the task's model as made from `seed`."""

@@ -7,7 +7,8 @@ import numpy as np
 from regret_fits import Reaction, SearchRuns, fitted, halved, recommended
 from regret_runs import linear_to_zero
 
-from keras_lr.finder.search import HELD_BACK, SHORTEST_SWEEP, Sweep, search, swept
+from keras_lr.finder.search import HELD_BACK, Sweep, search, swept
+from keras_lr.finder.search_in_fit import updates_of_search
 from keras_lr.finder.verification import Runs as ShortRuns
 from keras_lr.finder.verification import planned_schedule, verified
 from keras_lr.schedules import LinearToZero, Stretch
@@ -53,7 +54,7 @@ class Strategies:
 
     def ours(self, epochs):
         updates = epochs * self._each
-        budget = max(int(_BUDGET * updates), SHORTEST_SWEEP)
+        budget = updates_of_search(_BUDGET, updates)
         return {
             ALONE: lambda: {"rate": self._swept.suggestion},
             VERIFIED: lambda: {"rate": self._verified.suggestion},
@@ -108,13 +109,14 @@ class Strategies:
         return {"rate": self._within_budget[budget].for_length(updates, self._each).suggestion}
 
     def _automatic(self, epochs, budget, held_back=0.0):
-        """Searches as the callback does, and runs; with rows held back, without a reaction."""
+        """Searches as `FitSearch`, and runs; with rows held back, without a reaction."""
         updates, part = epochs * self._each, "held back" if held_back else "validation"
         trials = SearchRuns(self._runs, self._seed, held_back)
         shape = planned_schedule(LinearToZero(1.0, updates), updates)
         found = search(trials, budget, lambda n: Stretch(shape, n / updates), part)
-        # A reaction is left to find out when the data are used up.
-        peak = found.for_length(updates, trials.updates_per_epoch if held_back else None).suggestion
+        peak = found.for_length(updates, trials.updates_per_epoch).suggestion
+        if peak is None:
+            return {"rate": None}
         begin = self._runs.begin(self._seed)
         reaction = None if held_back else Reaction.automatic(begin, epochs)
         made = self._made(recommended(peak, updates), epochs, reaction)

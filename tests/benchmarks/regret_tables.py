@@ -1,7 +1,7 @@
 """Tables and a picture of the regrets that were measured."""
 
 import numpy as np
-from regret_measuring import FRESH, LENGTHS, regret
+from regret_measuring import FRESH, LENGTHS, best, regret
 from regret_strategies import (
     ALONE,
     AUTOMATIC,
@@ -119,13 +119,13 @@ def _remarks(regrets):
                 task = regrets.tasks[i]
                 entry = regrets.entries[task][0]
                 peak = entry["strategies"][AUTOMATIC]["rate"]
-                rates = f"peak {peak:.2g}, best {entry['best rate']:.2g}" if peak else "no peak"
+                rates = f"peak {peak:.2g}, best {best(entry)[0]:.2g}" if peak else "no peak"
                 print(f"worse than {rival} by {worse[i]:.2f}: {task.name} ({rates})")
     for task, seeds in regrets.entries.items():
-        rates = [rate for rate, _ in seeds[0]["grid"]]
-        if seeds[0]["best rate"] in (rates[0], rates[-1]):
-            print(f"best at the edge of the grid: {task.name}, {seeds[0]['best rate']:.2g}")
-        if seeds[0]["initial"] <= seeds[0]["best"]:
+        rate, loss = best(seeds[0])
+        if rate in (seeds[0]["grid"][0][0], seeds[0]["grid"][-1][0]):
+            print(f"best at the edge of the grid: {task.name}, {rate:.2g}")
+        if seeds[0]["initial"] <= loss:
             print(f"nothing is better than a constant answer: {task.name}")
         for name, strategy in seeds[0]["strategies"].items():
             if "error" in strategy:

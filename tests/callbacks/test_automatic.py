@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.effective_rates import BACKEND, DEFAULT_MODE, MODES, OPTIMIZERS
 from support.tiers import cells, once
 
 from keras_lr import callbacks, layerwise, schedules
@@ -115,22 +116,19 @@ def test_of_a_schedule_only_the_shape_counts(kind):
     assert_applied(model, [rule.peak * shape(t) for t in range(TOTAL)])
 
 
-@once
-def test_accumulated_gradients_are_updates():
-    optimizer = keras.optimizers.SGD(0.01, gradient_accumulation_steps=2)
-    rule = auto()
-    model = trained(rule, optimizer=optimizer)
+CELLS = [(kind, mode) for kind in OPTIMIZERS for mode in MODES if BACKEND != "torch"]
+CELLS += [(kind, DEFAULT_MODE) for kind in OPTIMIZERS if BACKEND == "torch"]
+
+
+@pytest.mark.parametrize("kind, mode", cells(CELLS, [("accumulation, schedule", DEFAULT_MODE)]))
+def test_on_every_kind_of_optimizer(kind, mode):
+    make, _ = OPTIMIZERS[kind]
+    rule, model = auto(), unit_gradient.build(make(), **MODES[mode])
+    trained(rule, model=model)
+    every = 2 if kind.startswith("accumulation") else 1
     expected = np.zeros(TOTAL)
-    expected[1::2] = linear(rule.peak, TOTAL // 2)
+    expected[every - 1 :: every] = linear(rule.peak, TOTAL // every)
     assert_applied(model, expected)
-
-
-@once
-def test_under_a_loss_scale():
-    inner = keras.optimizers.SGD(0.01)
-    rule = auto()
-    model = trained(rule, optimizer=keras.optimizers.LossScaleOptimizer(inner, 4.0))
-    assert_applied(model, linear(rule.peak))
 
 
 @once
@@ -214,8 +212,11 @@ def test_it_says_in_one_line_what_it_chose_and_why(capsys):
     assert len(lines) == 1 and f"peak of {rule.peak:.3g} for 20 updates" in lines[0]
     assert "updates tried" in lines[0] and "LinearToZero" in lines[0]
     assert rule.found.total_steps == TOTAL and rule.found.plot() is not None
+    assert rule.build(Run(10, 20)) == LinearToZero(rule.peak, 200)
+    assert rule.schedule == LinearToZero(rule.peak, TOTAL)
 
 
+@once
 def test_a_copy_and_a_pickle_have_no_variables_and_train():
     rule = auto()
     trained(rule, validation_data=unit_gradient.batches(1))
@@ -225,13 +226,6 @@ def test_a_copy_and_a_pickle_have_no_variables_and_train():
         model = trained(other)
         assert_applied(model, linear(other.peak))
         assert repr(other) == repr(rule) == "AutoLearningRate(verbose=0)"
-
-
-def test_build_gives_the_schedule_for_a_run():
-    rule = auto()
-    trained(rule)
-    assert rule.build(Run(10, 20)) == LinearToZero(rule.peak, 200)
-    assert rule.schedule == LinearToZero(rule.peak, TOTAL)
 
 
 # What is refused

@@ -26,14 +26,14 @@ def said(optimizer, found=None, **arguments):
 
 def test_the_lines_to_paste_move_weights_by_the_rates_that_they_name():
     text = said(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(LambdaDecay(9.0, np.exp))))
-    assert "  linear to zero: 0.1 " in text and "  constant:       0.025 " in text
+    assert "  linear to zero: 0.1 " in text and "  constant:       0.0345 " in text
     names = {"keras": keras, "keras_lr": keras_lr, "updates": 4}
     linear, constant = re.findall(r"keras\.optimizers\..*", text)
     (callback,) = re.findall(r"callbacks=\[(.*)\]", text)
     falling = [0.1, 0.075, 0.05, 0.025]
     for line, callbacks, rates in [
         (linear, "", falling),
-        (constant, "", [0.025] * 4),
+        (constant, "", [0.0345] * 4),
         ("'sgd'", callback, falling),
     ]:
         model = unit_gradient.build(eval(line, names))
@@ -43,7 +43,7 @@ def test_the_lines_to_paste_move_weights_by_the_rates_that_they_name():
 
 def test_the_line_to_paste_keeps_the_optimizers_settings():
     text = said(keras.optimizers.AdamW(0.1, weight_decay=0.1, beta_1=0.8, clipnorm=2.0))
-    line = "keras.optimizers.AdamW(0.025, weight_decay=0.1, beta_1=0.8, clipnorm=2.0)"
+    line = "keras.optimizers.AdamW(0.0345, weight_decay=0.1, beta_1=0.8, clipnorm=2.0)"
     assert text.splitlines()[4].endswith(f"  {line}")
 
 
@@ -51,7 +51,7 @@ def test_an_optimizer_of_the_users_own_goes_by_its_name():
     class Mine(keras.optimizers.SGD):
         pass
 
-    assert "  Mine(0.025, momentum=0.5)" in said(Mine(0.1, momentum=0.5))
+    assert "  Mine(0.0345, momentum=0.5)" in said(Mine(0.1, momentum=0.5))
 
 
 @unit_gradient.needs_multi_optimizer
@@ -59,7 +59,9 @@ def test_several_rates_are_told_from_one():
     model = unit_gradient.build("sgd", layers=2)
     model.optimizer = discriminative(keras.optimizers.SGD(0.1), model, {"trace_0": 0.5})
     text = "\n".join(advice.lines_about(result(), {"model": model}))
-    assert "at multiplier 1: linear to zero: 0.1, constant: 0.025" in text and "FitSchedule" in text
+    assert (
+        "at multiplier 1: linear to zero: 0.1, constant: 0.0345" in text and "FitSchedule" in text
+    )
     first, second = keras.optimizers.SGD(0.1), keras.optimizers.Adam(0.01)
     model.optimizer = keras.optimizers.MultiOptimizer(
         lambda v: first if "trace_0" in v.path else second
@@ -71,7 +73,7 @@ def test_several_rates_are_told_from_one():
 
 def test_a_planned_schedule_has_its_own_peak():
     plan = Constant(3.0)
-    assert said("sgd", schedule=plan).endswith("peak of the planned schedule: 0.025")
+    assert said("sgd", schedule=plan).endswith("peak of the planned schedule: 0.0345")
     verified = result(evidence=((0.1, 2.0), (0.3, np.inf)))
     text = said("sgd", verified, schedule=plan)
     assert "run at 0.1: loss 2\n" in text and "run at 0.3: diverged\n" in text

@@ -54,6 +54,18 @@ FOUND = {
         {"min_lr": 0.1, "highest": 0.1},
         "will never reduce",
     ),
+    "integer rate": (
+        plan(optimizer=OptimizerPlan("sgd", True, as_integer=(1, 0.0, 0.9))),
+        "warning",
+        {"step": 1, "rate": 0.0, "meant": 0.9},
+        "at step 1 it has the rate 0 there, where 0.9 is meant",
+    ),
+    "lr assigned": (
+        plan(optimizer=dataclasses.replace(CLEAN, assigned_lr=3.0)),
+        "warning",
+        {"lr": 3.0},
+        "`lr` was assigned to sgd, .* keras_lr.set_rate",
+    ),
     "reads too early": (
         plan(theirs("CSVLogger", reads_logs=True), ours("Recorder", logs_rate=True)),
         "warning",
@@ -74,6 +86,8 @@ NOT_FOUND = {
     "two writers": plan(WRITER, ours()),
     "schedule exhausted": plan(optimizer=dataclasses.replace(SPENT, steps_counted=99)),
     "min_lr above the rate": plan(ours(lower_limit=0.09)),
+    "integer rate": plan(optimizer=OptimizerPlan("sgd", True)),
+    "lr assigned": plan(),
     "reads too early": plan(ours("Recorder", logs_rate=True), theirs("CSVLogger", reads_logs=True)),
     "another length": plan(ours(depends_on_length=True), made_in_epoch=4, **LENGTH),
 }

@@ -13,8 +13,11 @@ from keras_lr.finder.result import RangeTest
 from keras_lr.schedules import (
     Constant,
     CosineDecay,
+    ExponentialDecay,
     LinearDecay,
     LinearToZero,
+    SqrtDecay,
+    StepDecay,
     WarmupStableDecay,
 )
 
@@ -50,16 +53,25 @@ def test_the_result_cannot_be_changed_and_goes_through_json():
     assert f"{found.suggestion:.3g}" in repr(found)
 
 
+# Best peaks of the bound in a run of 1000, times √1000: 1/√(1 + H₉₉₉), and nearly 1 of a line.
+CONSTANT = (1.0 + sum(1.0 / t for t in range(1, 1000))) ** -0.5
+
+
 @pytest.mark.parametrize(
     "schedule, factor, tolerance",
     [
         (LinearToZero(1.0, 1000), 1.0, 1e-2),
         (LinearDecay(0.2, 100), 1.0, 1e-2),
-        (CosineDecay(3.0, 1000), 1.0, 1e-2),
-        (WarmupStableDecay(1.0, 1000), 0.5, 0.05),
-        (Constant(0.3), 0.25, 0),
-        (0.3, 0.25, 0),
+        (CosineDecay(3.0, 1000), 0.97, 1e-2),
+        (WarmupStableDecay(1.0, 1000), 0.55, 0.02),
+        (Constant(0.3), CONSTANT, 1e-2),
+        (0.3, CONSTANT, 1e-2),
         (LinearToZero(1.0, "100%"), 1.0, 1e-2),
+        # What is left of the peak moves nothing: a constant rate over half of the run.
+        (StepDecay(1.0, 500, 1e-6), 2**0.5 * CONSTANT, 0.06),
+        # It is never raised.
+        (SqrtDecay(1.0, 1000), 1.0, 0),
+        (ExponentialDecay(1.0, 1000, 0.01), 1.0, 0),
     ],
     ids=repr,
 )
@@ -67,6 +79,20 @@ def test_the_peak_for_a_schedule_depends_on_how_it_anneals(schedule, factor, tol
     curve = quadratic(1.0)
     found = RangeTest.of(curve, [curve])
     assert found.suggestion_for(schedule) == pytest.approx(factor * found.suggestion, rel=tolerance)
+
+
+def test_the_peak_of_a_constant_rate_depends_on_the_length_of_the_run():
+    curve = quadratic(1.0)
+    found = dataclasses.replace(RangeTest.of(curve, [curve]), total_steps=100)
+    factors = [found.suggestion_for(0.3, steps) / found.suggestion for steps in (100, 10**6)]
+    expected = [(1.0 + sum(1.0 / t for t in range(1, n))) ** -0.5 for n in (100, 100_000)]
+    # Of longer runs so many updates are looked at.
+    np.testing.assert_allclose(factors, expected, rtol=0.03)
+    assert found.suggestion_for(0.3) == found.suggestion_for(0.3, 100)
+    with pytest.raises(ValueError, match="`schedule` must be a schedule with a rate above 0"):
+        found.suggestion_for(0.0)
+    with pytest.raises(ValueError, match="`total_steps` must be an integer >= 1"):
+        found.suggestion_for(0.3, 0)
 
 
 def test_without_a_suggestion_there_is_none_for_a_schedule():

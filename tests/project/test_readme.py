@@ -6,6 +6,7 @@ import re
 
 import keras
 import pytest
+from support.linted import lint_every_fit
 
 import keras_lr
 from keras_lr import callbacks, schedules
@@ -21,10 +22,13 @@ def blocks(name):
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_code_blocks_run_when_pasted(name):
-    names = {"__name__": "pasted"}
+def test_code_blocks_run_when_pasted_and_lint_clean(name, monkeypatch):
+    names, found = {"__name__": "pasted"}, []
+    lint_every_fit(monkeypatch, found)
     for block in blocks(name):
         exec(compile(block, name, "exec"), names)
+    assert not any(found), found
+    assert len(found) >= 6 or name != "README.md"
 
 
 def test_quick_start_values_are_those_in_the_comments():
@@ -89,7 +93,8 @@ def test_files_and_headings_that_are_linked_exist():
     links = re.findall(r"\]\(([^)]*)\)", README)
     assert len(links) > 10
     headings = re.findall(r"^#+ (.*)", README, flags=re.MULTILINE)
-    anchors = {"#" + heading.lower().replace(" ", "-") for heading in headings}
+    words = (re.sub(r"[^\w -]", "", heading.lower()) for heading in headings)
+    anchors = {"#" + heading.replace(" ", "-") for heading in words}
     for link in links:
         assert link in anchors if link.startswith("#") else (ROOT / link).is_file(), link
 

@@ -21,8 +21,10 @@ HOST_ONLY = {
     "tests/callbacks/test_divergence.py",
     "tests/callbacks/test_hostile_arguments.py",
     "tests/commands/test_plot.py",
+    "tests/commands/test_rank.py",
     "tests/commands/test_schedule_text.py",
     "tests/diagnosis/test_plan_rules.py",
+    "tests/diagnosis/test_setup_rules.py",
     "tests/diagnosis/test_statistics.py",
     "tests/driving/test_damage.py",
     "tests/finder/test_result.py",
@@ -42,6 +44,7 @@ HOST_ONLY = {
     "tests/schedules/test_scaled.py",
     "tests/test_checks.py",
     "tests/test_files.py",
+    "tests/test_prediction.py",
     "tests/test_traces.py",
 }
 

@@ -50,6 +50,14 @@ callbacks.LearningRateScheduler(lambda epoch: 0.1 * 0.9**epoch)
 callbacks.LearningRateScheduler(lambda epoch, rate: 0.9 * rate, verbose=1, state_path=text_path)
 callbacks.LearningRateScheduler(linear, every=10, steps_per_epoch=20)
 
+# The one that needs no number
+callbacks.AutoLearningRate()
+callbacks.AutoLearningRate(schedules.WarmupStableDecay(1.0, "100%"), budget=0.05, react=False)
+callbacks.AutoLearningRate(keras.optimizers.schedules.CosineDecay(0.1, 1000), state_path=text_path)
+callbacks.AutoLearningRate(data=lambda: iter(()), validation_data=lambda: iter(()), verbose=0)
+callbacks.AutoLearningRate(monitor="val_accuracy", mode="max", steps_per_epoch="count", seed=1)
+callbacks.AutoLearningRate(across_fits=True, epochs=20)
+
 # Callbacks that are factors
 callbacks.Warmup("5%")
 callbacks.Warmup("2 epochs", start=0.1, shape="cosine")
@@ -164,6 +172,7 @@ keras_lr.range_test(
     verbose=0,
 )
 keras_lr.range_test(model, lambda: iter([(x, y)]))
+keras_lr.range_test(model, x, y, total_steps=5000, budget=500, validation_data=lambda: (x, y))
 if tested.suggestion is not None:
     doubled: float = 2 * tested.suggestion
     model.compile(keras.optimizers.SGD(tested.suggestion), "mse")
@@ -180,6 +189,12 @@ tested.plot()
 tested.plot(Figure().subplots())
 as_json = tested.to_dict()
 
+# Before training
+for finding in keras_lr.lint(model, used, epochs=5, steps_per_epoch=4, validation=False):
+    print(finding.name, finding.severity, finding.evidence, finding.meaning, finding.advice)
+assert not keras_lr.lint(model)
+keras_lr.lint(model, plateau, epochs=9, initial_epoch=3, x=x, batch_size=4, validation_split=0.1)
+
 # Rates by hand and by layer
 keras_lr.set_rate(model, 0.01)
 keras_lr.set_rate(keras.optimizers.SGD(0.1), 1)
@@ -195,6 +210,21 @@ keras_lr.scale_learning_rate(0.001, batch_size=1024, base_batch_size=256, rule="
 keras_lr.learning_rate_for_data_size(50.0, 50_000)
 keras_lr.learning_rate_for_model(10.0, model)
 keras_lr.learning_rate_for_model(10, 10_000)
+
+# Predictions
+of_linear: keras_lr.Bound = keras_lr.bound(linear, 1000)
+keras_lr.bound(linear, 1000, np.ones(1000), distance=2.0)
+keras_lr.bound(linear.rates(1000), total_steps=1000, gradient_norms=0.5)
+keras_lr.bound(keras.optimizers.schedules.CosineDecay(0.1, 1000), 1000)
+keras_lr.bound(lambda step: 0.1 / (1 + step), 1000)
+halves: float = of_linear.value / 2
+print(of_linear.best_peak, of_linear.at(0.1), of_linear.distance_term, of_linear.gradient_term)
+ranked: keras_lr.Ranking = keras_lr.rank({"linear": linear, "constant": 0.1}, 1000)
+keras_lr.rank([linear, 0.1, linear.rates(1000)], 1000, np.ones(1000), distance=2.0)
+print(ranked, [row.name for row in ranked.rows], ranked.notes, ranked.to_dict()["rows"])
+best_bound: float = ranked.rows[0].bound
+print(ranked.rows[1].relative * ranked.rows[1].relative_peak)
+ranked.plot(Figure().subplots())
 
 # Pictures
 keras_lr.plot_schedules(linear, 1000)
