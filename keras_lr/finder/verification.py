@@ -137,7 +137,10 @@ def verified(result, runs, count):
     for _ in range(count):
         rate = next_rate(result.suggestion, scores)
         scores[rate] = runs.score(rate)
-    found = {"suggestion": lowest_of_the_best(scores), "interval": interval_of(scores) or result.interval}
+    found = {
+        "suggestion": lowest_of_the_best(scores),
+        "interval": interval_of(scores) or result.interval,
+    }
     evidence = tuple(sorted(scores.items()))
     return dataclasses.replace(result, total_steps=runs.length, evidence=evidence, **found)
 
