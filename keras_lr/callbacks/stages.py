@@ -44,7 +44,7 @@ class Stage:
         epochs=None,
         *,
         train=None,
-        warmup=0,
+        warmup: float | str = 0,
         multipliers=None,
         decay=None,
         optimizer=None,
