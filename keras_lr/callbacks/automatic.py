@@ -271,13 +271,16 @@ class AutoLearningRate(ProgressController):
         elif after.factor != before.factor:
             self.driver.rewind(self._at_best.restore)
 
-    def on_train_end(self, logs=None):
-        if self._reacts and self.state.best is not None and not self._is_at_best:
-            self.driver.rewind(self._at_best.restore)
-            if self.verbose:
-                best = f"epoch {self.state.best_epoch + 1}, the best ({self.monitor} = "
-                tell(f"AutoLearningRate: back to the state of {best}{self.state.best:.4g}).")
-        super().on_train_end(logs)
+    def after_last_update(self):
+        state = self.state
+        if not self._reacts or state.best is None or self._is_at_best:
+            return
+        reason = (
+            f"back to epoch {state.best_epoch + 1}, the best, {self.monitor} = {state.best:.4g}"
+        )
+        self.driver.go_back(self.driver.epoch, self, self._at_best.restore, reason)
+        if self.verbose:
+            tell(f"AutoLearningRate ends the training: {reason}.")
 
     def _keep(self):
         self._at_best, self._is_at_best = Snapshot(self.model, with_optimizer=True), True

@@ -141,6 +141,9 @@ class RateCallback(keras.callbacks.Callback):
     def before_first_update(self, epoch):
         """Called when states were put back and nothing is driven yet."""
 
+    def after_last_update(self):
+        """Called when the training has ended, while everything is still driven and recorded."""
+
     def install(self, driven):
         """Puts what is driven beside the rate into an optimizer; returns what is compiled in.
 
@@ -200,7 +203,7 @@ class RateCallback(keras.callbacks.Callback):
         )
 
     def on_train_end(self, logs=None):
-        self.driver.finish()
+        self.driver.end()
 
     # Without `fit`
 

@@ -293,8 +293,9 @@ class RecoverFromDivergence(ProgressController):
     def _give_up(self):
         best, told = self._states.best, "; ".join(self._told)
         best.restore(self.driver)
-        # Nobody calls `on_train_end` after an error.
-        self.on_train_end()
+        # Nobody calls `on_train_end` after an error, nor has anybody a last word.
+        self.driver.finish()
+        self._forget_states()
         raise RuntimeError(
             f"Training diverged ({told}), and the {self.max_recoveries} recoveries allowed are "
             f"spent. The model has the weights {best.name}. Try a lower rate, which range_test "
@@ -305,4 +306,7 @@ class RecoverFromDivergence(ProgressController):
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
+        self._forget_states()
+
+    def _forget_states(self):
         self._states = self._seen_state = self._decisions = None

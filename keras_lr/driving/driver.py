@@ -236,6 +236,12 @@ class Driver:
         if callback is self.saved.last:
             self.saved.keep(self.driven, epoch)
 
+    def end(self):
+        """Ends a fit that was not interrupted: all have their last word, whoever is told first."""
+        for callback in self.callbacks if len(self.driven) else ():
+            callback.after_last_update()
+        self.finish()
+
     def finish(self):
         """Gives the optimizer back: step functions go, metric reductions stay where they may."""
         if len(self.driven):
@@ -269,6 +275,14 @@ class Driver:
         return [driven.clock() for driven in self.driven] or self._last_clocks
 
     # Back in time
+
+    def go_back(self, epoch, cause, restore, reason):
+        """Goes back by `restore` when no update follows, as an event whatever the rates are."""
+        before, name = [driven.at_next_update() for driven in self.driven], type(cause).__name__
+        self.rewind(restore)
+        for driven, rate in zip(self.driven, before):
+            done, now = driven.updates_done(), driven.at_next_update()
+            self.events.append(Event(epoch, done, name, driven.name, rate, now, reason))
 
     def rewind(self, restore):
         """Has `restore` set weights and counters back; what counts now counts from there on."""

@@ -114,9 +114,11 @@ def test_a_recorder_has_what_was_applied_and_why():
         recorder.learning_rate[-PER_EPOCH:], rates_of(rule, [7]), rtol=1e-5, atol=1e-9
     )
     reasons = [event.reason for event in recorder.events]
-    assert len(reasons) == 3
-    assert reasons[0] == "val_loss no better than 0.8 for 1 epochs, back there"
+    assert reasons[0] == "val_loss no better than 0.8 for an evaluation, back there"
     assert reasons[2] == "val_loss no better at the lower rate, back to the best state"
+    assert len(reasons) == 4 and reasons[3].startswith("back to epoch 7, the best")
+    assert recorder.event_positions[3] == len(recorder.updates)
+    recorder.plot()
 
 
 class Notes(keras.callbacks.Callback):
@@ -167,7 +169,7 @@ def test_without_validation_data_or_with_react_off_nothing_reacts(capsys):
 def test_it_says_that_it_ends_with_the_best_state(capsys):
     reacting(rule=auto(verbose=1))
     told = capsys.readouterr().out
-    assert "back to the state of epoch 7, the best (val_loss = 0.6)" in told
+    assert "ends the training: back to epoch 7, the best, val_loss = 0.6." in told
     assert told.count("reducing learning rate") == 2
 
 

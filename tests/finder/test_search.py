@@ -263,7 +263,7 @@ def test_with_batch_normalization_validation_data_suggest_a_sane_rate(optimizer,
         validation_data=(x[500:], y[500:]),
         **more,
     )
-    assert found.status == "ok" and plain.suggestion / 50 < found.suggestion < plain.suggestion * 5
+    assert found.status == "ok" and plain.suggestion / 50 < found.suggestion < plain.suggestion * 10
     if how == "sweep":
         # The first updates, at rates of 1e-7, change nothing: the statistics have settled.
         np.testing.assert_allclose(found.losses[:20], found.losses[0], rtol=0.05)
