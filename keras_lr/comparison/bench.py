@@ -123,8 +123,8 @@ class Bench:
             model = self.new_model(0)
             if not all(has_rate_variable(leaf) for leaf in leaves(model.optimizer)):
                 raise ValueError(
-                    "`build_model` must compile its model with a number as the rate, to be compared "
-                    "with callbacks. Received: an optimizer with a schedule"
+                    "`build_model` must compile its model with a number as the rate, for callbacks "
+                    "to begin at another. Received: an optimizer with a schedule"
                 )
             self._for_callbacks = Station(model)
         return self._for_callbacks

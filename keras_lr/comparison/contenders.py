@@ -9,7 +9,7 @@ import numpy as np
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_lr import checks
-from keras_lr.comparison.fingerprint import digest, described
+from keras_lr.comparison.fingerprint import described, digest
 from keras_lr.prediction import is_table
 from keras_lr.schedules import Constant
 from keras_lr.schedules.coerce import as_schedule

@@ -125,7 +125,7 @@ class Workers:
 
 
 class OnExecutor:
-    """Any executor of the user's: it decides where runs are made, and repeats those that are lost."""
+    """An executor of the user's: it knows where runs are made, and repeats those that were lost."""
 
     def __init__(self, executor, package):
         self._executor, self._package = executor, package

@@ -45,7 +45,7 @@ def compare(
     """Returns which schedule does best on a task, each at its own best rate, with errors.
 
     For each contender the highest rate is chosen on a grid of factors of 2, by the mean of a
-    validation metric over some seeds; the grid grows until rates on both sides of the best do worse.
+    validation metric over some seeds; the grid grows until rates on both sides of it do worse.
     At that rate it is trained again from as many fresh seeds, and measured on the test data. In the
     runs of a seed all have the same first weights and the same order of batches. A difference d of
     two contenders, over n seeds, is claimed if mean(d) · √n / std(d) exceeds what Student's t with
@@ -59,8 +59,8 @@ def compare(
         build_model: function of a seed that returns a compiled model, the same for the same seed:
             it begins with `keras.utils.set_random_seed(seed)`. Any rate will do.
         data: {"train": …, "validation": …, "test": …}, or a tuple in this order. Each part is
-            arrays, (x, y) or (x, y, sample_weight), or a function that returns them, a data set or a
-            generator; if it takes an argument, that is the seed of the run.
+            arrays, (x, y) or (x, y, sample_weight), or a function that returns them, a data set or
+            a generator; if it takes an argument, that is the seed of the run.
         schedules: a mapping of names to contenders: schedules, of which the shape counts; arrays of
             the rates of all updates; classes such as `LinearToZero`, built with the peak and the
             number of updates; callbacks or lists of them, which begin at the rate; and functions

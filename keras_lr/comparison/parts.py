@@ -102,7 +102,8 @@ class Parts:
 
 def _checked(name, given):
     """Returns a part: arrays of one length, or a function; raises ValueError for anything else."""
-    if callable(given) and not hasattr(given, "__getitem__") and not hasattr(given, "__iter__"):
+    is_data = hasattr(given, "__getitem__") or hasattr(given, "__iter__")
+    if isinstance(given, type) or (callable(given) and not is_data):
         return given
     is_arrays = isinstance(given, (tuple, list)) and len(given) in (2, 3)
     arrays = keras.tree.flatten(list(given)) if is_arrays else []

@@ -63,7 +63,7 @@ def best_of(costs):
 
 
 def rate_beyond(rates, costs):
-    """Returns the rate that a grid lacks, next to an end where its optimum is; None if it is inside.
+    """Returns the rate that a grid lacks next to an end where its optimum is; None if it is inside.
 
     If all runs break, it is a lower one.
 

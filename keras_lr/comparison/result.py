@@ -240,10 +240,22 @@ def _table(found):
     cells = [("schedule", "rate", f"test {found.metric}", "± SE")]
     for row in found.contestants:
         rate = "own" if row.rate is None else f"{row.rate:.3g}"
-        cells.append((row.name, rate, f"{row.mean:.4g}", f"{row.error:.2g}"))
+        cells.append((row.name, rate, *_with_error(row.mean, row.error)))
     first, *widths = [max(map(len, column)) for column in zip(*cells)]
     for name, *figures in cells:
         yield "  ".join([name.ljust(first), *(c.rjust(w) for c, w in zip(figures, widths))])
+
+
+def _with_error(mean, error):
+    """Returns a mean to as many digits as its error has, of which there are two.
+
+    >>> _with_error(0.78334, 0.0051), _with_error(math.inf, math.nan)
+    (('0.7833', '0.0051'), ('inf', 'nan'))
+    """
+    if not (math.isfinite(mean) and error > 0):
+        return f"{mean:.4g}", f"{error:.2g}"
+    digits = max(0, 1 - math.floor(math.log10(error)))
+    return f"{mean:.{digits}f}", f"{error:.2g}"
 
 
 def _as_json(value):

@@ -1,4 +1,4 @@
-"""What a few paired results show: Student's t for whole degrees of freedom, and Holm's correction."""
+"""What a few paired results show: Student's t for whole degrees of freedom, Holm's correction."""
 
 import math
 from typing import NamedTuple
@@ -92,7 +92,7 @@ def paired(first, second):
 
 
 def mean_and_error(values):
-    """Returns the mean of some results and its standard error, infinity and NaN if one is no number.
+    """Returns the mean of results and its standard error, infinity and NaN if one is no number.
 
     >>> mean_and_error([1.0, 3.0])
     (2.0, 1.0)

@@ -1,7 +1,5 @@
 """What runs in another process: a bench of its own, built once, and the runs it is sent."""
 
-import importlib
-import importlib.metadata
 import os
 import pickle
 import site
@@ -78,7 +76,7 @@ def pack(plan, digest):
 
 
 def _modules_of_the_user():
-    """Returns the loaded modules that are part of no installed package: other machines lack them."""
+    """Returns the loaded modules of no installed package, which other machines lack."""
     installed = [
         sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
     ]

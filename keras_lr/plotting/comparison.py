@@ -6,6 +6,8 @@ import numpy as np
 
 from keras_lr.plotting.axes import new_axes
 
+_LINE = {"marker": "o", "markersize": 3.5, "linewidth": 1.2, "capsize": 2}
+
 
 def plot_comparison(comparison, ax=None):
     """Draws what `compare` returned; returns the axes.
@@ -44,16 +46,18 @@ def _draw_choice(comparison, ax):
         chosen = next(point for point in row.curve if point.rate == row.rate)
         if math.isfinite(chosen.mean):
             ax.plot([row.rate], [chosen.mean], "D", color=f"C{i}", markersize=9)
-        signs = -1 if comparison.higher_is_better else 1
-        highest = max(highest, signs * means[0], signs * np.median(means))
+        sign = -1 if comparison.higher_is_better else 1
+        highest = max(highest, sign * means[0], sign * np.median(means))
+    tried = sorted({point.rate for row in comparison.contestants for point in row.curve})
     ax.set(xscale="log", xlabel="highest rate", ylabel=f"validation {comparison.metric}")
     ax.set_title("chosen rates ◆: mean ± standard error", fontsize="medium")
+    # Of a few octaves matplotlib would label every number, one over the other.
+    shown = tried[:: 1 + len(tried) // 6]
+    ax.set_xticks(shown, [f"{rate:.2g}" for rate in shown])
+    ax.set_xticks([], minor=True)
     _cut_off(comparison, ax, highest)
     ax.grid(True, alpha=0.3)
     ax.legend(fontsize="small")
-
-
-_LINE = {"marker": "o", "markersize": 3.5, "linewidth": 1.2, "capsize": 2}
 
 
 def _cut_off(comparison, ax, highest):
