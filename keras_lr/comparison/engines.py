@@ -19,6 +19,8 @@ from keras_lr.comparison.worker import work
 MOST_DEATHS = 3
 # Each run of an executor is sent all arrays anew.
 _HEAVY = 10 * 2**20
+# Seconds without work after which a worker ends: when the process that sent it was killed, too.
+_IDLE = 60
 _KILLED = Outcome(None, {}, killed=True)
 
 
@@ -110,7 +112,8 @@ class Workers:
     def _submit(self, task):
         for _ in range(2):
             if self._pool is None:
-                self._pool = _loky()(self._count, env=_environment(self._count))
+                options = {"timeout": _IDLE, "env": _environment(self._count)}
+                self._pool = _loky()(self._count, **options)
             try:
                 return self._pool.submit(work, self._package, task)
             except concurrent.futures.BrokenExecutor:
