@@ -110,7 +110,7 @@ def compare(
     )
     seeds, verbose = _SEEDS("seeds", seeds), verbosity("verbose", verbose)
     mode = _MODE("mode", mode)
-    if not callable(build_model):
+    if not callable(build_model) or isinstance(build_model, keras.Model):
         checks.refuse("build_model", "a function of a seed that returns a model", build_model)
     workers = engines.check(workers, executor)
     before = Randomness()

@@ -11,6 +11,8 @@ import keras
 
 from keras_lr.comparison.bench import Bench
 
+# This package, which is installed wherever there are workers.
+_OWN = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 # The bench of the plan that was worked on last.
 _held: dict = {}
 
@@ -58,7 +60,7 @@ def pack(plan, digest):
             "Runs in other processes need cloudpickle, which is not installed: pip install "
             "'keras_lr[workers]'"
         ) from error
-    modules = _modules_of_the_user()
+    modules = _modules_of_the_user(plan)
     for module in modules:
         cloudpickle.register_pickle_by_value(module)
     try:
@@ -75,21 +77,42 @@ def pack(plan, digest):
     return Package(digest, keras.config.backend(), keras.config.floatx(), policy, content)
 
 
-def _modules_of_the_user():
-    """Returns the loaded modules of no installed package, which other machines lack."""
-    installed = [
-        sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")
-    ]
-    installed += site.getsitepackages() + [site.getusersitepackages()]
-    roots = tuple(os.path.realpath(path) + os.sep for path in installed)
-    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))) + os.sep
-    own = os.path.join(own, "keras_lr") + os.sep
+def _modules_of_the_user(plan):
+    """Returns the loaded modules beside those that a plan's functions are from.
+
+    Other machines do not have them, unless they belong to an installed package.
+    """
+    paths = "stdlib", "platstdlib", "purelib", "platlib"
+    installed = [sysconfig.get_path(name) for name in paths]
+    installed += [*site.getsitepackages(), site.getusersitepackages(), _OWN]
+    installed = tuple(os.path.realpath(path) + os.sep for path in installed)
+    folders = {_folder_of(each) for each in [*_modules_named_by(plan), sys.modules["__main__"]]}
+    folders = tuple(folder + os.sep for folder in folders - {None})
     found = []
     for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        if name == "__main__" or not path or module.__name__ != name:
-            continue
-        path = os.path.realpath(path)
-        if path.endswith(".py") and not path.startswith(roots) and not path.startswith(own):
+        path = os.path.realpath(getattr(module, "__file__", None) or "")
+        is_whole = path.endswith(".py") and name not in ("__main__", "__mp_main__")
+        if is_whole and path.startswith(folders) and not path.startswith(installed):
             found.append(module)
-    return found
+    return [module for module in found if sys.modules.get(module.__name__) is module]
+
+
+def _modules_named_by(plan):
+    """Yields the modules that what the user gave was defined in."""
+    given = keras.tree.flatten([plan.build_model, plan.data, plan.schedules])
+    for each in given:
+        name = getattr(each, "__module__", None) or type(each).__module__
+        if name in sys.modules:
+            yield sys.modules[name]
+
+
+def _folder_of(module):
+    """Returns the folder from which a module is imported: the one above its package."""
+    path = getattr(module, "__file__", None)
+    if path is None:
+        return None
+    depth = module.__name__.count(".") + os.path.basename(path).startswith("__init__.")
+    path = os.path.dirname(os.path.realpath(path))
+    for _ in range(depth):
+        path = os.path.dirname(path)
+    return path

@@ -7,17 +7,18 @@ import keras
 import numpy as np
 import pytest
 from support.comparisons import BATCH_SIZE, DATA, EPOCHS, build_linear
-from support.tiers import once
+from support.tiers import once, rest
 
 from keras_lr import compare, schedules
 from keras_lr.comparison import bench
 
 LINEAR = {"linear": schedules.LinearDecay(1.0, "100%")}
 OPTIONS = {"epochs": EPOCHS, "batch_size": BATCH_SIZE, "seeds": 2, "verbose": 0}
+FEW = {"rates": [0.0625, 0.125, 0.25]}
 
 
 def compared(schedules=LINEAR, build=build_linear, data=DATA, **options):
-    return compare(build, data, schedules, **{**OPTIONS, **options})
+    return compare(build, data, schedules, **{**OPTIONS, **FEW, **options})
 
 
 def results(found):
@@ -91,10 +92,11 @@ def test_more_contenders_are_all_that_is_trained(tmp_path, runs):
 
 def test_two_names_of_one_schedule_are_trained_once(runs):
     found = compared({"constant": 1.0, "again": schedules.Constant(0.3)})
-    assert len(runs) == len(set(task[1:] for task in runs))
+    assert len(runs) == len({task[1:] for task in runs})
     assert found.differences[0].difference == 0.0 and not found.differences[0].is_claimed
 
 
+@rest
 def test_changed_data_and_models_are_refused(tmp_path):
     compared(directory=tmp_path)
     x, y = DATA["train"]
@@ -110,6 +112,7 @@ def test_changed_data_and_models_are_refused(tmp_path):
         compared(build=other, directory=tmp_path)
 
 
+@rest
 def test_an_accuracy_or_error_may_be_what_counts():
     found = compared(metric="mae", rates=[0.1, 0.2, 0.4])
     assert found.metric == "mae" and not found.higher_is_better
@@ -150,7 +153,10 @@ REFUSED = {
     "not compiled": ({"build": uncompiled}, "a function of a seed that returns a compiled"),
     "unseeded": ({"build": unseeded}, "two models of seed 0 with other first weights"),
     "dropout": ({"build": seeded_but_for_dropout}, "two models of seed 0 with other random"),
-    "no rate": ({"build": with_schedule}, "`rates` must be a list of rates to begin with"),
+    "no rate": (
+        {"build": with_schedule, "rates": None},
+        "`rates` must be a list of rates to begin with",
+    ),
     "too long": ({"schedules": {"a": schedules.LinearDecay(1.0, 16)}}, "as long as the run, 15"),
     "one seed": ({"seeds": 1}, "`seeds` must be an integer >= 2"),
     "metric": ({"metric": "accuracy"}, r"`metric` must be one of .*\['loss', 'mae'\]"),
@@ -188,6 +194,7 @@ def test_a_seed_that_is_not_used_is_said():
     assert re.search("have the same first weights", " ".join(compared(build=fixed).notes))
 
 
+@rest
 def test_errors_of_the_user_come_through_and_results_are_kept(tmp_path, runs):
     class Broken(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
