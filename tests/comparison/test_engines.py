@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import keras
@@ -59,8 +60,9 @@ def test_a_worker_with_another_back_end_is_refused():
 
 @once
 def test_what_cannot_travel_is_refused():
-    with open(os.devnull) as file, pytest.raises(ValueError, match="can be sent to another"):
-        compared({"a": lambda peak: [file, peak][1] * schedules.Constant(1.0)}, workers=1)
+    lock = threading.Lock()
+    with pytest.raises(ValueError, match="can be sent to another"):
+        compared({"a": lambda peak: [lock, peak][1] * schedules.Constant(1.0)}, workers=1)
 
 
 def test_heavy_data_are_said():
@@ -126,9 +128,9 @@ def lines(path):
 
 def children(pid):
     """Returns the workers of a process."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True)
+    listed = subprocess.run(["ps", "-ww", "-eo", "pid,ppid,args"], capture_output=True, text=True)
     rows = [row.split(None, 2) for row in listed.stdout.splitlines()[1:]]
-    return [int(row[0]) for row in rows if row[1] == str(pid) and "LokyProcess" in row[2]]
+    return [int(row[0]) for row in rows if row[1] == str(pid) and "popen_loky" in row[2]]
 
 
 def kill(pid):
@@ -140,14 +142,11 @@ def kill(pid):
 def test_dask_on_two_workers_one_of_which_is_killed(tmp_path):
     distributed = pytest.importorskip("distributed")
     options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    dask = [sys.executable, "-m", "distributed.cli"]
+    dask = [sys.executable, "-m"]
     address = tmp_path / "scheduler.json"
-    commands = [
-        [*dask[:2], "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"],
-        *2 * [[*dask[:2], "distributed.cli.dask_worker", "--nthreads", "1", "--no-dashboard"]],
-    ]
-    commands[0] += ["--no-dashboard"]
-    commands[1] += ["--no-nanny", "--name", "victim"]
+    worker = [*dask, "distributed.cli.dask_worker", "--nthreads", "1", "--no-dashboard"]
+    scheduler = [*dask, "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    commands = [[*scheduler, "--no-dashboard"], [*worker, "--no-nanny"], worker]
     processes = []
     try:
         for command in commands:

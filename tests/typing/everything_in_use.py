@@ -246,3 +246,20 @@ plotting.mark_events(recorder, ax)
 plotting.plot_sweep(tested, ax)
 plotting.plot_replays([found], ["found"], ax)
 version: str = keras_lr.__version__
+
+# An experiment
+
+
+def build_model(seed: int) -> keras.Model:
+    return model
+
+
+three = {"train": (x, y), "validation": (x, y), "test": (x, y)}
+found: keras_lr.Comparison = keras_lr.compare(
+    build_model, three, {"linear": schedules.LinearToZero, "flat": 0.1}, epochs=3, workers=2
+)
+found.report().splitlines()
+found.to_dict()["contestants"]
+best: str = found.best
+found.plot(Figure().subplots())
+plotting.plot_comparison(found)
