@@ -36,7 +36,7 @@ class Course:
     `initial` is the loss before the first point, if known. Only finite losses count; `places` has
     where in the run each of `levels` ends, in points.
 
-    >>> course = Course(np.array([4.0, 2.0, 1.0, 1.0, 1.0, 1.0]))
+    >>> course = Course(np.array([4.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0]))
     >>> course.gain, course.noise(), course.has_fallen
     (3.0, 0.0, True)
     """

@@ -236,7 +236,7 @@ def still_falling(run):
     if trend is None or not course.has_fallen or not trend.is_clear:
         return
     part = trend.fall / course.gain
-    if part <= LITTLE:
+    if part <= LITTLE or list(overfitting(run)):
         return
     evidence = {"gain of the last quarter": trend.fall, "of the gain": part}
     meaning = f"The last quarter of the run still brought {part:.0%} of all that was gained."
