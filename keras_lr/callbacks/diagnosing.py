@@ -46,7 +46,7 @@ class DiagnoseLearningRate(LearningRateRecorder):
 
     def _clear(self):
         super()._clear()
-        self._initial, self._is_first_epoch = None, True
+        self._initial, self._first_batch, self._is_first_epoch = None, None, True
         self._planned, self._looks, self._warned = 0, set(), False
 
     @property
@@ -63,7 +63,9 @@ class DiagnoseLearningRate(LearningRateRecorder):
 
     def on_train_batch_begin(self, batch, logs=None):
         super().on_train_batch_begin(batch, logs)
-        if self._initial is None and self._is_first_epoch and self.driver.batches.ended > 0:
+        if self._first_batch is None:
+            self._first_batch = batch
+        elif self._initial is None and self._is_first_epoch:
             # Not at the end of the first batch: with a hook there, Keras waits for every one.
             self._note_initial(self.model.get_metrics_result())
 

@@ -1,12 +1,12 @@
 """What the curves of a run say: every rule asked, in the order of how much it matters."""
 
-from keras_lr.diagnosis import loss_rules, rate_rules
+from keras_lr.diagnosis import loss_rules, point_rules, rate_rules
 from keras_lr.diagnosis.findings import SEVERITIES
 from keras_lr.diagnosis.run import Run
 
-RULES = (
-    loss_rules.nan,
-    loss_rules.not_a_loss,
+# What is to be asked first, and alone where it is so; and the others.
+OF_NUMBERS = (point_rules.nan, point_rules.not_a_loss)
+OF_CURVES = (
     loss_rules.rising,
     loss_rules.oscillating,
     rate_rules.warmup_missing,
@@ -17,14 +17,14 @@ RULES = (
     rate_rules.cut_too_often,
     rate_rules.at_its_floor,
     rate_rules.schedule_exhausted,
-    loss_rules.spike,
+    point_rules.spike,
     loss_rules.still_falling,
     rate_rules.improved_after_a_cut,
     loss_rules.converged,
 )
 
 
-def find(curves, rules=RULES):
+def find(curves):
     """Returns the findings about a run from its `RunCurves`, errors first and notes last.
 
     Losses multiplied by a number above 0, or all higher or lower, have the same findings.
@@ -35,6 +35,7 @@ def find(curves, rules=RULES):
     ['converged']
     """
     run = Run(curves)
-    # Where nothing is a number, or nothing is there, only the first rule has something to say.
-    found = [f for rule in (rules if len(run.loss) else RULES[:1]) for f in rule(run)]
+    found = [finding for rule in OF_NUMBERS for finding in rule(run)]
+    if len(run.loss) and all(finding.name != "not a loss" for finding in found):
+        found += [finding for rule in OF_CURVES for finding in rule(run)]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))

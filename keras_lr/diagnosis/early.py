@@ -1,6 +1,6 @@
 """What can be said with confidence while a run is going on."""
 
-from keras_lr.diagnosis import loss_rules
+from keras_lr.diagnosis import loss_rules, point_rules
 from keras_lr.diagnosis.course import CLEAR
 from keras_lr.diagnosis.findings import Finding
 from keras_lr.diagnosis.run import Run
@@ -22,7 +22,7 @@ def warning_of(curves, planned=None):
     >>> warning_of(RunCurves(np.array([2.0, 1.5, 1.2, 1.1, 1.0, 0.9]), initial=1.9))
     """
     run = Run(curves)
-    found = next(loss_rules.nan(run), None)
+    found = next(point_rules.nan(run), None)
     if found is not None or len(run.loss) < loss_rules.FEWEST:
         return found
     course = run.loss

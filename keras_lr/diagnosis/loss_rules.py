@@ -12,85 +12,28 @@ CHANCE = 2.5
 # Fewer points say nothing of how it goes on.
 FEWEST = 5
 _REGULARISE = "more data, augmentation, dropout, weight decay"
-# A spike stands out by so many deviations of the noise, and a share of the gain.
-_SPIKE, _SPIKE_OF_GAIN, _MOST_SPIKES = 8.0, 0.15, 0.05
-
-
-def nan(run):
-    """The first point whose loss was no number."""
-    for name, losses in (("loss", run.curves.loss), ("val_loss", run.curves.val_loss)):
-        bad = _not_numbers(name, losses)
-        if not len(bad):
-            continue
-        first = int(bad[0])
-        before = losses[:first][np.isfinite(losses[:first])]
-        ends = len(bad) == 1 or first + len(bad) == len(losses)
-        goes_on = bool(np.isfinite(losses[-1]))
-        evidence = {run.unit: first + 1, "how many": len(bad)}
-        if len(before):
-            evidence |= {"last": float(before[-1]), "best": float(np.min(before))}
-        meaning = f"{name} was NaN or infinite at {run.unit} {first + 1}"
-        meaning += ", and a number again later." if goes_on else ", and stayed so to the end."
-        if not ends and not goes_on:
-            meaning = f"{name} was NaN or infinite from {run.unit} {first + 1} on, now and then."
-        yield Finding("nan", "error", evidence, meaning, _advice_after(before, run))
-        return
-
-
-def _not_numbers(name, losses):
-    if losses is None:
-        return np.zeros(0, int)
-    # A validation loss that was not measured is NaN; one that was no number is infinite.
-    return np.flatnonzero(~np.isfinite(losses) if name == "loss" else np.isinf(losses))
-
-
-def _advice_after(before, run):
-    if len(before) == 0:
-        return (
-            "Not one update went well: look for NaN in the data and for log(0) or a division by 0 "
-            "in the loss first; then try a tenth of the rate."
-        )
-    return (
-        "Try a tenth of the rate, or a warmup and clipnorm=1.0. If that does not help, look for "
-        "NaN and extreme values in the data, and for log(0) in the loss. "
-        "RecoverFromDivergence() goes back to the last good state and on at a lower rate."
-    )
-
-
-def not_a_loss(run):
-    """Values in [0, 1] that rise fast and then level off, as an accuracy does."""
-    course = run.loss
-    values = run.curves.loss
-    if len(course) < FEWEST or not np.all((values >= 0) & (values <= 1)):
-        return
-    rise = float(course.levels[-1] - course.levels[0])
-    middle = float(course.levels[len(course) // 2] - course.levels[0])
-    if rise > 0.1 and course.change < -2 * FEWEST and middle > 0.6 * rise:
-        evidence = {"first": float(values[0]), "last": float(values[-1])}
-        meaning = (
-            f"The loss rises from {values[0]:.3g} to {values[-1]:.3g}, within [0, 1], fast and "
-            "then slowly: that is how an accuracy goes."
-        )
-        yield Finding("not a loss", "error", evidence, meaning, "Give the loss of the run.")
 
 
 def rising(run):
-    """A training loss that has turned and ends far above its best."""
+    """A training loss that has turned and ends far above its best, or above where it began."""
     course = run.loss
     if len(course) < FEWEST or course.is_flat:
         return
-    last = course.levels[-max(len(course) // 10, 2) :]
-    rise = float(np.min(last) - course.smoothed[course.lowest])
-    scale = max(course.gain, rise)
-    quiet = float(np.median(last)) - course.smoothed[course.lowest]
-    if rise <= 0 or rise < 2 * MUCH * scale or quiet < 2 * run.loss.noise():
-        return
+    last, best = course.levels[-max(len(course) // 10, 2) :], course.smoothed[course.lowest]
     at = course.place(course.lowest)
-    above = float(np.median(last)) - course.start
-    evidence = {"best": float(course.smoothed[course.lowest]), f"best at {run.unit}": at}
-    evidence |= {"last": float(course.levels[-1]), "first": course.start}
-    where = "above where it began" if above > 0 else "above its best"
+    if course.initial is not None and course.initial < best:
+        # That of one batch, perhaps: where the loss falls, it is below it by chance.
+        best, at = course.initial, 0
+        if course.last_trend.is_clear:
+            return
+    rise, typical = float(np.min(last) - best), float(np.median(last))
+    if rise <= 2 * MUCH * max(course.gain, rise) or typical - best < 2 * course.noise():
+        return
+    where = "above where it began" if typical > course.start else "above its best"
+    evidence = {f"best at {run.unit}": at, "best": float(best), "last": float(course.levels[-1])}
     meaning = f"The training loss has risen since {run.unit} {at} and ends {where}."
+    if at == 0:
+        meaning = "The training loss ends above where it was before the first update."
     advice = (
         "The steps are too large for where training had come: try a third of the rate (a tenth if "
         "it ends above its beginning), or let the rate fall from there on."
@@ -280,7 +223,7 @@ def overfitting(run):
     at = val.place(best)
     then = int(np.searchsorted(loss.places, at))
     since = float(loss.smoothed[min(then, len(loss) - 1)] - loss.smoothed[-1])
-    if since <= 0.0 or since <= 2.0 * loss.late_noise:
+    if since <= 0.0 or since <= 2.0 * loss.late_noise or list(rising(run)):
         return
     evidence = {f"best at {run.unit}": at, "best": float(val.smoothed[best]), "last": last}
     evidence["training loss fell by"] = since
@@ -294,56 +237,3 @@ def overfitting(run):
         "ReduceLROnPlateau('val_loss', restore_best='all') a lower rate goes on from the best."
     )
     yield Finding("overfitting", "warning", evidence, meaning, advice)
-
-
-def spike(run):
-    """Losses that stand far out and come back."""
-    losses = run.curves.loss
-    course = run.loss
-    if len(losses) < 2 * FEWEST or course.gain <= 0.0 or swings(course, run) or list(rising(run)):
-        return
-    begins, heights, back = _spikes(run)
-    if not len(begins) or len(begins) > max(_MOST_SPIKES * len(losses), 1):
-        return
-    worst = int(np.argmax(heights))
-    at, height = int(begins[worst]) + 1, float(heights[worst])
-    evidence = {"how many": len(begins), f"worst at {run.unit}": at, "height": height}
-    evidence["back after"] = int(back[worst]) if back[worst] else None
-    came_back = bool(np.all(back))
-    count = "once" if len(begins) == 1 else f"{len(begins)} times"
-    meaning = (
-        f"The training loss jumped {count}, the most at {run.unit} {at}, by "
-        f"{height / course.gain:.0%} of all it gained, and "
-        f"{'came back' if came_back else 'did not come back'}."
-    )
-    advice = (
-        "Once is no fault. If it comes again: clipnorm=1.0 in the optimizer, a longer warmup, or a "
-        "third of the rate; look at the batch that did it."
-    )
-    rose = run.rate_rises_at(at - 1)
-    if rose is not None:
-        evidence["rate rose by"] = rose
-        meaning += f" The rate had just risen by a factor of {rose:.3g}."
-        advice = "It is the rise of the rate: let it rise less, or more slowly."
-    severity = "note" if came_back else "warning"
-    yield Finding("spike", severity, evidence, meaning, advice)
-
-
-def _spikes(run):
-    """Returns where spikes begin, how high each is, and after how many points it is gone (or 0)."""
-    losses = run.curves.loss
-    # The median of the three before; the beginning may be anything.
-    a, b, c = losses[:-3], losses[1:-2], losses[2:-1]
-    level = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
-    height = losses[3:] - level
-    least = max(_SPIKE * run.noise_of_points, _SPIKE_OF_GAIN * run.loss.gain)
-    out = np.flatnonzero(np.isfinite(height) & (height > least))
-    reach = max(3, len(losses) // 20)
-    begins = out[np.diff(out, prepend=-reach - 1) > reach]
-    heights, back = [], []
-    for i in begins[:1000]:
-        after = losses[i + 3 : i + 3 + reach]
-        heights.append(float(np.nanmax(after)) - level[i])
-        below = np.flatnonzero(after <= level[i] + 0.5 * least)
-        back.append(int(below[0]) if len(below) else 0)
-    return begins[:1000] + 3, np.array(heights), np.array(back)

@@ -1,4 +1,4 @@
-"""What the rate of a run says beside its losses: pure functions of a `Run`, as in loss_rules."""
+"""What the rate of a run says beside its losses: pure functions of a `Run`."""
 
 import numpy as np
 

@@ -31,7 +31,7 @@ def curves_of(history, initial=None, unit="epoch"):
         return history
     if _is_arrays(history):
         return _of_arrays(history, initial, unit)
-    trace = Trace.of(history)
+    trace = _without_empty(Trace.of(history))
     rates = [_measured(trace.column(n), math.nan) for n in _names_of_rates(trace.columns)]
     if initial is None and INITIAL in trace.columns:
         initial = next((float(v) for v in trace.column(INITIAL) if v is not None), None)
@@ -42,6 +42,12 @@ def curves_of(history, initial=None, unit="epoch"):
     loss = _measured(losses, lost=math.nan)
     val = _measured(trace.column("val_loss"), math.inf) if "val_loss" in trace.columns else None
     return RunCurves(loss, val, _highest(rates), initial, unit)
+
+
+def _without_empty(trace):
+    """Returns a trace without the columns that have no value, as CSVLogger's of no validation."""
+    kept = {n: v for n, v in trace.columns.items() if n in ("loss", None) or v.count(None) < len(v)}
+    return trace._replace(columns=kept)
 
 
 def _names_of_rates(columns):

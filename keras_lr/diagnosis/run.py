@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from keras_lr.diagnosis.course import Course, means_of_parts, noise_of
+from keras_lr.diagnosis.course import Course, noise_of
 
 # A rate that falls by a fifth at once, after two points at one level, was cut.
 _CUT, _SAME = 0.8, 1e-5
