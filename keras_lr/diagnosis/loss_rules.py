@@ -233,7 +233,7 @@ def overfitting(run):
         "Mostly that is not the rate's fault."
     )
     advice = (
-        f"Stop there (EarlyStopping(restore_best_weights=True)), or regularise: {_REGULARISE}; with "
+        f"Stop there (EarlyStopping(restore_best_weights=True)); regularise: {_REGULARISE}; with "
         "ReduceLROnPlateau('val_loss', restore_best='all') a lower rate goes on from the best."
     )
     yield Finding("overfitting", "warning", evidence, meaning, advice)
