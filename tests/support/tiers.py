@@ -31,6 +31,7 @@ HOST_ONLY = {
     "tests/commands/test_schedule_text.py",
     "tests/diagnosis/test_curve_rules.py",
     "tests/diagnosis/test_early.py",
+    "tests/diagnosis/test_experiment.py",
     "tests/diagnosis/test_plan_rules.py",
     "tests/diagnosis/test_reading.py",
     "tests/diagnosis/test_setup_rules.py",
