@@ -27,7 +27,7 @@ def rising(run):
         if course.last_trend.is_clear:
             return
     rise, typical = float(np.min(last) - best), float(np.median(last))
-    if rise <= 2 * MUCH * max(course.gain, rise) or typical - best < 2 * course.noise():
+    if rise <= 2 * MUCH * max(course.gain, rise) or typical - best < 5 * course.noise():
         return
     where = "above where it began" if typical > course.start else "above its best"
     evidence = {f"best at {run.unit}": at, "best": float(best), "last": float(course.levels[-1])}
@@ -65,7 +65,9 @@ def oscillating(run):
 def swings(course, run, allowed=MUCH):
     """Tells whether a loss swings, in its second half, by more than a share of the gain."""
     scale = run.scale(course)
-    if len(course) < 2 * FEWEST or scale <= 0.0 or course.late_noise <= allowed * scale:
+    if len(course) < 2 * FEWEST or not run.loss.has_fallen:
+        return False
+    if course.late_noise <= allowed * scale:
         return False
     if not 0.2 < _share_of_rises(course) < 0.8:
         return False
@@ -183,12 +185,11 @@ def still_falling(run):
         return
     evidence = {"gain of the last quarter": trend.fall, "of the gain": part}
     meaning = f"The last quarter of the run still brought {part:.0%} of all that was gained."
-    advice = "Train longer"
-    if part > MUCH:
-        advice += ", or raise the rate by two or three times"
+    advice = "Train longer, by half as much at least"
     if run.has_come_down:
         advice += ", with a schedule as long as the run"
-    yield Finding("still falling", "note", evidence, meaning, f"{advice}.")
+    advice += ". The verdict says whether a higher rate would have been quicker."
+    yield Finding("still falling", "note", evidence, meaning, advice)
 
 
 def noise_hides_it(run):

@@ -37,6 +37,7 @@ def plot_diagnosis(diagnosis, ax=None):
     ax.set(xlabel=curves.unit, ylabel="loss", title=_title(diagnosis))
     if _spans_decades(curves):
         ax.set_yscale("log")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.margins(x=0.01)
     ax.grid(True, alpha=0.3)
     if curves.rate is not None:
