@@ -25,6 +25,8 @@ from keras_lr.trials.progress import progress_of_all
 # An experiment that makes fewer updates shows little, and below this probability none is named.
 _LEAST_BUDGET, _LEAST_CERTAIN = 300, 0.5
 
+# With these the curves say nothing of the rate.
+_SAY_NOTHING = ("not a loss", "never moved")
 # For each verdict: what it means, what to do, and what to multiply the rate by for the next run.
 _SAYS = {
     "too small": (
@@ -117,7 +119,7 @@ def diagnose(
     curves = curves_of(history, initial, unit)
     findings = Findings(curve_rules.find(curves))
     word, chances = verdict(curves)
-    if any(finding.name == "not a loss" for finding in findings):
+    if any(finding.name in _SAY_NOTHING for finding in findings):
         word = UNDETERMINED
     found = Diagnosis(word, chances, findings, _evidence(curves), curves, word)
     if model is None:

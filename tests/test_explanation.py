@@ -31,8 +31,8 @@ def test_scale_and_sign_do_not_matter(losses, scale, shift):
 
 @pytest.mark.parametrize(
     "history",
-    [[2.0], [2.0, 1.0], decay()[:4], 0.95 - 0.85 * np.exp(-POINTS / 5)],
-    ids=["one epoch", "two", "four", "an accuracy"],
+    [[2.0], [2.0, 1.0], decay()[:4], [2.3] * 30, 0.95 - 0.85 * np.exp(-POINTS / 5)],
+    ids=["one epoch", "two", "four", "constant", "an accuracy"],
 )
 def test_too_little_to_say(history):
     found = diagnose(history)

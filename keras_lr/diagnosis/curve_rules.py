@@ -11,6 +11,7 @@ OF_CURVES = (
     loss_rules.oscillating,
     rate_rules.warmup_missing,
     loss_rules.noise_hides_it,
+    loss_rules.never_moved,
     loss_rules.plateau,
     loss_rules.overfitting,
     rate_rules.cut_too_late,

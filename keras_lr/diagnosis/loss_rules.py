@@ -101,19 +101,24 @@ def converged(run):
     yield Finding("converged", "note", evidence, meaning, advice)
 
 
+def never_moved(run):
+    """A loss that is the same from beginning to end."""
+    course = run.loss
+    if len(course) < 2 or not course.is_flat:
+        return
+    meaning = "The training loss has not moved at all: no update changes what it measures."
+    advice = (
+        "The rate is 0 or tiny, weights are frozen, or the model's answer is stuck (dead units, a "
+        "saturated output). Try ten times the rate once, then look at the model."
+    )
+    evidence = {"loss": float(course.levels[0]), f"{run.unit}s": len(run.curves.loss)}
+    yield Finding("never moved", "warning", evidence, meaning, advice)
+
+
 def plateau(run):
     """A loss that stood still, without an end in sight or with a further fall after it."""
     course = run.loss
-    if len(course) < FEWEST:
-        return
-    if course.is_flat:
-        meaning = "The training loss has not moved at all: no update changes what it measures."
-        advice = (
-            "The rate is 0 or tiny, weights are frozen, or the model's answer is stuck (dead "
-            "units, a saturated output). Try ten times the rate once, then look at the model."
-        )
-        evidence = {"loss": float(course.levels[0]), "points": len(run.curves.loss)}
-        yield Finding("plateau", "warning", evidence, meaning, advice)
+    if len(course) < FEWEST or course.is_flat:
         return
     stretch = _flat_stretch(run)
     if stretch is not None:
