@@ -26,6 +26,7 @@ HOST_ONLY = {
     "tests/diagnosis/test_plan_rules.py",
     "tests/diagnosis/test_setup_rules.py",
     "tests/diagnosis/test_statistics.py",
+    "tests/diagnosis/test_verdict.py",
     "tests/driving/test_damage.py",
     "tests/finder/test_result.py",
     "tests/finder/test_rules.py",
