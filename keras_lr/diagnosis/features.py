@@ -45,7 +45,8 @@ def features(curves):
     found |= _gap(loss, val)
     found |= _from_initial(loss, val, curves.initial)
     found |= _schedule(curves.rate)
-    return found
+    # What is 0 but for rounding errors, which a shift changes, is 0.
+    return {name: round(float(value), 7) for name, value in found.items()}
 
 
 def _finite(values):
@@ -66,6 +67,8 @@ def _shape(values):
         "roughness", "late roughness", "late roughness to gain", "noise", "late noise",
         "noise falls", "third to second", "second to first", "after the start", "late shape",
         "late area", "rebound", "jump", "late curvature",
+        "reached 50 %", "reached 90 %", "reached 97 %", "last over lowest", "steps go on",
+        "trend", "late trend",
     )  # fmt: skip
     if not len(values):
         return dict.fromkeys(names, np.nan)
@@ -73,9 +76,10 @@ def _shape(values):
     size = np.ptp(c)
     if not size > 1e-12 * np.abs(c).max():
         return dict.fromkeys(names, 0.0)
-    u = (c - c.min()) / size
+    # Rounded, so that of equal values the first is the lowest, whatever was added to them.
+    u = ((c - c.min()) / size).round(9)
     fine = binned(values, min(len(values), 60))
-    fine = (fine - fine.min()) / size
+    fine = ((fine - fine.min()) / size).round(9)
     steps, late = np.diff(fine), np.diff(fine)[len(fine) // 2 :]
     bends = np.abs(np.diff(fine, 2)) / np.sqrt(6.0)
     half = len(bends) // 2
@@ -89,7 +93,7 @@ def _shape(values):
     end = u[-2:].mean()
     shape = (
         u[0], u[0] - u[1], u[0] - u[5], u[0] - u[10], u[9:11].mean() - end, u[15] - end,
-        u[-4:-2].mean() - end, u.mean(), end, 1.0 - u[0], np.argmin(c) / _BINS, np.argmax(c) / _BINS,
+        u[-4:-2].mean() - end, u.mean(), end, 1.0 - u[0], np.argmin(u) / _BINS, np.argmax(u) / _BINS,
         np.mean(steps > 0), np.mean(late > 0) if len(late) else np.nan,
         _log(np.abs(steps).sum()), _log(np.abs(late).sum()),
         _ratio(np.abs(late).sum(), abs(fine[len(fine) // 2] - fine[-1])),
@@ -100,8 +104,23 @@ def _shape(values):
         _log(rest), (tail[0] - end) / rest, (tail.mean() - end) / rest,
         (end - tail.min()) / rest, np.max(steps, initial=0.0),
         (u[10] - 2.0 * u[15] + end) / rest,
+        *(np.argmax(fine <= share) / len(fine) for share in (0.5, 0.1, 0.03)),
+        fine[-1], _goes_on(late), _trend(fine), _trend(fine[len(fine) // 4 :]),
     )  # fmt: skip
     return dict(zip(names, map(float, shape), strict=True))
+
+
+def _goes_on(steps):
+    """Returns how alike successive steps are: about −0.5 in noise, and 1 on a straight line."""
+    if len(steps) < 3:
+        return np.nan
+    return np.sum(steps[1:] * steps[:-1]) / max(np.sum(steps**2), 1e-12)
+
+
+def _trend(values):
+    """Returns the correlation with time: −1 for a straight fall, about 0 for noise alone."""
+    values, t = values - values.mean(), np.arange(len(values)) - (len(values) - 1) / 2.0
+    return np.sum(values * t) / max(np.sqrt(np.sum(values**2) * np.sum(t**2)), 1e-12)
 
 
 def _gap(loss, val):

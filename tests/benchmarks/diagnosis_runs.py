@@ -2,8 +2,11 @@
 
 What a sweep leaves is a file of arrays, one row for each rate: `loss`, the mean over the batches of
 each epoch, `val_loss` after it, `rate`, that of its last update, `updates`, the loss of every
-batch, and `initial` and `val_initial` before the first update.
+batch, `initial` and `val_initial` before the first update, and `constant`, the validation loss of
+the constant answer that is best on training rows.
 """
+
+import time
 
 import jax
 import keras
@@ -22,6 +25,7 @@ class Sweeper:
         )
         self._rows = len(keras.tree.flatten(train[0])[0])
         self._each = max(self._rows // task.batch_size, 1)
+        self._constant = task.constant_loss(1)
         self.model = task.model(0)
         optimizer = self.model.optimizer
         optimizer.build(self.model.trainable_variables)
@@ -53,6 +57,7 @@ class Sweeper:
             "peaks": peaks,
             "initial": initial,
             "val_initial": scores[0],
+            "constant": np.float64(self._constant),
             "loss": updates.mean(1).T,
             "val_loss": np.stack(scores[1:], 1),
             "rate": np.stack(rates, 1),
@@ -125,14 +130,17 @@ def _array(value):
     return None if value is None else jnp.asarray(value)
 
 
-def make(sweeps, folder):
-    """Runs what is not in `folder` yet; sweeps of one task that follow each other compile once."""
+def make(sweeps, folder, until):
+    """Runs what is not in `folder` yet, until then; neighbours of one task compile once."""
     folder.mkdir(parents=True, exist_ok=True)
     sweeper = None
     for number, sweep in enumerate(sweeps):
-        path = folder / f"{sweep.name}.npz"
+        path = sweep.path(folder)
         if path.exists():
             continue
+        if time.monotonic() > until:
+            print(f"Time is up after {number} of {len(sweeps)} sweeps.", flush=True)
+            return
         if sweeper is None or sweeper.task != sweep.task:
             keras.backend.clear_session()
             jax.clear_caches()
@@ -142,3 +150,9 @@ def make(sweeps, folder):
             np.savez_compressed(file, **sweeper.run(sweep))
         part.replace(path)
         print(f"{number + 1}/{len(sweeps)}  {sweep.name}", flush=True)
+
+
+def load(sweep, folder):
+    """Returns the arrays of a sweep."""
+    with np.load(sweep.path(folder)) as arrays:
+        return dict(arrays)

@@ -14,7 +14,7 @@ from regret_tasks import TASKS, Task
 
 RATES, RATIO = 18, 2.15
 SCHEDULES = "constant", "linear", "cosine", "WSD", "plateau"
-_MOST_UPDATES, _LEAST_UPDATES = 2400, 80
+_MOST_UPDATES, _MOST_UPDATES_OF_IMAGES, _LEAST_UPDATES = 2400, 400, 80
 # The middle of the sweep, by optimizer; a range of 5.6 decades is around it.
 _MIDDLES = {
     "SGD": 0.1, "momentum": 0.02, "nesterov": 0.02, "Adam": 0.005, "AdamW": 0.005,
@@ -86,6 +86,10 @@ class Sweep:
         parts = self.task.name, str(self.task.rows), self.schedule, str(self.epochs), str(self.seed)
         return "-".join(parts)
 
+    def path(self, folder):
+        """The file of what it leaves."""
+        return folder / f"{self.name}.npz"
+
     @property
     def group(self):
         """What is left out together: all tasks on the same data."""
@@ -126,7 +130,8 @@ def _variants(task, rng, number, variants):
     size = int(rng.choice(sizes))
     task = dataclasses.replace(task, optimizer=optimizer, batch_size=size, rows=rows)
     each = rows // size
-    longest = int(np.clip(_MOST_UPDATES / each, 10, 300))
+    most = _MOST_UPDATES_OF_IMAGES if "images" in task.network else _MOST_UPDATES
+    longest = int(np.clip(most / each, 10, 300))
     shortest = int(np.clip(_LEAST_UPDATES / each, 10, longest))
     schedules = rng.permutation(SCHEDULES)
     for i in range(variants):

@@ -36,6 +36,7 @@ HOST_ONLY = {
     "tests/diagnosis/test_reading.py",
     "tests/diagnosis/test_setup_rules.py",
     "tests/diagnosis/test_statistics.py",
+    "tests/diagnosis/test_verdict.py",
     "tests/driving/test_damage.py",
     "tests/driving/test_resume_corners.py",
     "tests/finder/test_doubts.py",
