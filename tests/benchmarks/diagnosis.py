@@ -43,7 +43,9 @@ def tables_of(sweeps, folder):
     doubtful = np.concatenate([t.labels.doubtful for t in closed]).mean()
     groups = len({t.sweep.group for t in closed})
     print(f"\n{len(closed)} sweeps on {groups} sets of data, {len(labels)} runs: {counts}")
-    print(f"{len(found) - len(closed)} sweeps left aside: best at the edge. Doubtful: {doubtful:.3f}")
+    print(
+        f"{len(found) - len(closed)} sweeps left aside: best at the edge. Doubtful: {doubtful:.3f}"
+    )
     return closed
 
 

@@ -125,7 +125,9 @@ class Unseen:
         return Answered(self.table.labels, answers, np.stack([grouped(p) for p in fine]))
 
     def tempered(self, temperature):
-        fine = {v: softmax(np.log(np.maximum(p, 1e-12)) / temperature) for v, p in self.fine.items()}
+        fine = {
+            v: softmax(np.log(np.maximum(p, 1e-12)) / temperature) for v, p in self.fine.items()
+        }
         return dataclasses.replace(self, fine=fine)
 
 
@@ -147,9 +149,7 @@ def left_out(tables, runs, key, folds=8):
     found = []
     for number in range(min(folds, len(keys))):
         data = fit([t for t in tables if fold[key(t.sweep)] != number])
-        found += [
-            unseen(t, runs(t.sweep), data) for t in tables if fold[key(t.sweep)] == number
-        ]
+        found += [unseen(t, runs(t.sweep), data) for t in tables if fold[key(t.sweep)] == number]
         print(f"left out {number + 1}", flush=True)
     return found
 
