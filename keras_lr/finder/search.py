@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from keras_lr.finder import rules
 from keras_lr.finder.curve import Curve, mean_curve
 from keras_lr.finder.result import RangeTest
 from keras_lr.finder.stopping import AfterDivergence
@@ -102,7 +103,10 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
 
 
 def _fallback(result, optimizer):
-    """Returns a rate where the sweep suggests none: below where it broke, or the optimizer's."""
+    """Returns a rate where the sweep suggests none: in its fall, below its end, the optimizer's."""
+    if result.status == "still falling":
+        # Up to the highest rate there is, as linear models do under Adam: no low one was seen.
+        return min(rules.fallen(result.repeats[0]), float(result.learning_rates[-1]))
     # Not `learning_rate`, which is that of the trials.
     own = max(float(rate_in_step(leaf)) for leaf in leaves(optimizer))
     # A schedule in the optimizer may be at its end.

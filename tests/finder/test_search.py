@@ -59,6 +59,7 @@ KINDS = {
     "steep": lambda: Quadratic(1e5),
     "flat": lambda: Quadratic(1e-3),
     "above all rates": lambda: Quadratic(1e-9),
+    "falling to the last rate": lambda: Quadratic(3e-3),
     "below all rates": lambda: Quadratic(1e10),
     "flat for ever": lambda: Quadratic(loss=lambda loss, rate: 0.693),
     "no number above a rate": lambda: Quadratic(
@@ -84,6 +85,14 @@ def test_a_budget_is_never_exceeded_and_where_a_rate_trains_there_is_a_suggestio
         # Gradient descent is stable below 2/c.
         assert 0.01 / trials.curvature < found.suggestion < 2.0 / trials.curvature
     assert len(found.evidence) in ((0, 2, 3, 4) if budget < 200 else (2, 3, 4))
+
+
+def test_where_the_loss_falls_to_the_last_rate_the_choice_is_in_the_fall():
+    trials = KINDS["falling to the last rate"]()
+    found = search(trials, 50, lambda length: planned_schedule(None, length))
+    assert found.status == "still falling" and not found.evidence
+    # The rate of the optimizer, 0.01, would do nothing in 50 updates.
+    assert 1.0 < found.suggestion <= 100.0
 
 
 def test_a_sweep_that_diverges_at_once_begins_again_lower():
