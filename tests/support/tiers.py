@@ -36,6 +36,7 @@ HOST_ONLY = {
     "tests/project/test_gallery.py",
     "tests/project/test_import.py",
     "tests/project/test_import_directions.py",
+    "tests/project/test_links.py",
     "tests/project/test_notebooks.py",
     "tests/schedules/importers/test_importers.py",
     "tests/schedules/importers/test_torch.py",
