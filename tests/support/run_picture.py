@@ -9,54 +9,48 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from keras_lr import callbacks, demo
-from keras_lr.plotting.curves import outline
+from keras_lr import callbacks, demo, plotting
 
 PICTURE = pathlib.Path(__file__).parents[2] / "notebooks" / "images" / "run.png"
 # Inches; at 200 dots each the picture is twice as wide as a page shows it, for sharp screens.
 _SIZE, _DPI = (9.0, 3.4), 200
-_EPOCHS = 60
-_OURS, _THEIRS, _CHANGE = "tab:blue", "0.6", "tab:red"
+_OURS, _THEIRS = "tab:blue", "0.6"
 
 
 def trained(driver, recorder):
     """Returns the history of a run of the demo's classifier."""
-    return demo.fit(demo.build_model(), demo.load_data(), _EPOCHS, [*driver, recorder])
+    return demo.fit(demo.build_model(), demo.load_data(), demo.EPOCHS, [*driver, recorder])
 
 
 def draw_choice(ax, found):
-    """The sweep and what the short runs said: which rate."""
+    """The losses at rising rates, and the choice for a run of this length."""
+    ax.plot(found.learning_rates, found.losses, color=_OURS, linewidth=0.9, alpha=0.35)
     ax.plot(found.learning_rates, found.smoothed, color=_OURS, linewidth=1.8)
-    runs = [(rate, loss) for rate, loss in found.evidence if np.isfinite(loss)]
-    if runs:
-        ax.plot(*zip(*runs), "x", color="tab:orange", markeredgewidth=1.8)
-        rate, loss = max(runs)
-        point(ax, "short runs", (rate, loss), (0.3, 0.3))
     ax.axvline(found.suggestion, color="tab:orange", linewidth=1.8)
-    ax.set(xscale="log", xlabel="learning rate tried", ylabel="loss")
-    point(ax, f"chosen: {found.suggestion:.2g}", (found.suggestion, max(found.smoothed)), (0.3, 0.9))
+    ax.set(xscale="log", xlabel="learning rate tried", ylabel="loss", ylim=(1.8, 2.75))
+    text = f"chosen for\n{found.total_steps} updates:\n{found.suggestion:.2g}"
+    point(ax, text, (found.suggestion, 2.0), (0.3, 0.3))
     ax.set_title("Choose: before the first update", fontsize=10)
 
 
 def draw_rates(ax, recorder):
     """The rate of every update, and what changed it."""
-    ax.plot(*outline(recorder.updates, recorder.learning_rate), color=_OURS, linewidth=1.8)
-    ax.set(xlabel="update", ylabel="rate that was applied")
-    event = recorder.events[0]
-    rate = recorder.learning_rate[list(recorder.updates).index(event.update)]
-    text = "the validation loss stalls:\nback to the best state,\non at a tenth"
-    point(ax, text, (event.update, rate), (0.62, 0.72))
+    plotting.plot_record(recorder, ax, losses=False)
+    ax.set_ylabel("learning rate applied")
+    ax.get_legend().remove()
+    # The first change is at the end of the update before the cut.
+    cut = int(np.argmin(np.diff(recorder.learning_rate)))
+    text = "validation stalls:\nback to the best state,\non at a tenth"
+    point(ax, text, (cut + 1, 0.4 * recorder.learning_rate[cut]), (0.3, 0.25))
     ax.set_title("Drive: every update, in the open", fontsize=10)
 
 
-def draw_losses(ax, ours, theirs, events):
+def draw_losses(ax, ours, theirs):
     """The validation losses of both runs."""
-    epochs = np.arange(1, _EPOCHS + 1)
-    ax.plot(epochs, theirs["val_loss"], color=_THEIRS, linewidth=1.8, label="SGD's default rate")
+    epochs = np.arange(1, demo.EPOCHS + 1)
+    ax.plot(epochs, theirs["val_loss"], color=_THEIRS, linewidth=1.8, label="Keras' default rate")
     ax.plot(epochs, ours["val_loss"], color=_OURS, linewidth=1.8, label="AutoLearningRate()")
-    for event in events:
-        ax.axvline(event.epoch + 1, color=_CHANGE, linewidth=1.0, linestyle=":")
-    ax.set(xlabel="epoch", ylabel="validation loss", yscale="log")
+    ax.set(xlabel="epoch", ylabel="validation loss", ylim=(0, 1), xticks=range(0, 21, 5))
     ax.legend(fontsize=8, frameon=False)
     ax.set_title("Explain: what it brought", fontsize=10)
 
@@ -79,7 +73,7 @@ def main():
     chosen, driven, explained = figure.subplots(1, 3)
     draw_choice(chosen, auto.found)
     draw_rates(driven, recorder)
-    draw_losses(explained, ours, theirs, recorder.events)
+    draw_losses(explained, ours, theirs)
     for ax in (chosen, driven, explained):
         ax.grid(True, alpha=0.3)
         ax.tick_params(labelsize=8)
