@@ -1,7 +1,6 @@
 """README, CONTRIBUTING and docs: code blocks run, public classes have their rows."""
 
 import inspect
-import pathlib
 import re
 
 import keras
