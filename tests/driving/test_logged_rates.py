@@ -6,7 +6,7 @@ import pytest
 from support import effective_rates, unit_gradient
 from support.effective_rates import CASES, EPOCHS, LOSSES, OPTIMIZERS, PER_EPOCH
 from support.loggers import Mlflow, Wandb
-from support.tiers import cells
+from support.tiers import cells, once
 from support.unit_gradient import Feed
 
 from keras_lr import callbacks, discriminative, schedules
@@ -49,6 +49,7 @@ COMPILED_IN = [
 ]
 
 
+@once
 @pytest.mark.parametrize("case", cells(COMPILED_IN, ["factors together"]))
 def test_loggers_listed_last_have_the_applied_rate(case):
     applied, history, wandb, _ = run(case, listed="last")
@@ -144,6 +145,7 @@ def test_of_several_optimizers_each_has_its_column(kind):
     assert "learning_rate" not in history.history
 
 
+@once
 def test_the_rate_of_an_epoch_that_is_undone_is_the_one_that_it_was_made_with():
     used = [
         Feed([1.0, 0.5, 2.0, 2.0]),
@@ -157,6 +159,7 @@ def test_the_rate_of_an_epoch_that_is_undone_is_the_one_that_it_was_made_with():
     assert used[-1].learning_rate[1::2].tolist() == pytest.approx([0.2, 0.4, 0.6, 0.3])
 
 
+@once
 def test_what_drives_no_rate_logs_none_and_no_update_is_no_rate():
     model = unit_gradient.build(keras.optimizers.SGD(0.4, weight_decay=0.1))
     decay = callbacks.WeightDecaySchedule(schedules.LinearDecay(0.04, "50%"))

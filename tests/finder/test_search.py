@@ -131,6 +131,7 @@ def network(normalized=False, optimizer="sgd"):
     return model
 
 
+@once
 def test_told_the_length_of_the_run_the_suggestion_is_for_it():
     options = {"batch_size": 8, "num_steps": 40, "start": 1e-5, "verbose": 0}
     plain = range_test(network(), X, Y, **options)

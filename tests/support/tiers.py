@@ -16,10 +16,15 @@ COLLECTED = pytest.StashKey()
 rest = pytest.mark.rest
 once = pytest.mark.once
 
-# What does not depend on the back end: nothing here trains or compiles, or it says little there.
+# What does not depend on the back end: nothing here trains or compiles, or what is asked of it is
+# decided before a rate reaches a step.
 HOST_ONLY = {
+    "tests/callbacks/test_backup_corners.py",
     "tests/callbacks/test_divergence.py",
+    "tests/callbacks/test_fit_lengths.py",
     "tests/callbacks/test_hostile_arguments.py",
+    "tests/callbacks/test_recovery_batches.py",
+    "tests/callbacks/test_replaying.py",
     "tests/commands/test_plot.py",
     "tests/commands/test_rank.py",
     "tests/commands/test_schedule_text.py",
@@ -27,17 +32,23 @@ HOST_ONLY = {
     "tests/diagnosis/test_setup_rules.py",
     "tests/diagnosis/test_statistics.py",
     "tests/driving/test_damage.py",
+    "tests/driving/test_resume_corners.py",
+    "tests/finder/test_doubts.py",
     "tests/finder/test_result.py",
     "tests/finder/test_rules.py",
     "tests/finder/test_stopping.py",
     "tests/plotting/test_marks.py",
+    "tests/plotting/test_record.py",
     "tests/plotting/test_schedules.py",
+    "tests/plotting/test_what_if.py",
     "tests/project/test_faces.py",
     "tests/project/test_gallery.py",
     "tests/project/test_import.py",
     "tests/project/test_import_directions.py",
     "tests/project/test_links.py",
+    "tests/project/test_keras_own.py",
     "tests/project/test_notebooks.py",
+    "tests/project/test_pains.py",
     "tests/schedules/importers/test_importers.py",
     "tests/schedules/importers/test_torch.py",
     "tests/schedules/test_hostile_configs.py",
@@ -45,6 +56,7 @@ HOST_ONLY = {
     "tests/schedules/test_scaled.py",
     "tests/test_checks.py",
     "tests/test_files.py",
+    "tests/test_linting.py",
     "tests/test_prediction.py",
     "tests/test_traces.py",
 }
