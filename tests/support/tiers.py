@@ -58,6 +58,7 @@ HOST_ONLY = {
     "tests/test_files.py",
     "tests/test_linting.py",
     "tests/test_prediction.py",
+    "tests/test_startup.py",
     "tests/test_traces.py",
 }
 
