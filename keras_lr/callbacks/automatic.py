@@ -11,6 +11,7 @@ from keras_lr.callbacks.recovery import RecoverFromDivergence
 from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell
+from keras_lr.finder.search import SHORTEST_SWEEP
 from keras_lr.finder.search_in_fit import Doubts, FitSearch, updates_of_search
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.fit_call import FitCall
@@ -243,8 +244,9 @@ class AutoLearningRate(ProgressController):
             self._choose()
         self._shares = dict(zip(self._optimizers, shares_of(self._optimizers)))
         self.schedule = self.build(self._run)
-        name, epochs = type(self).__name__, self.params["epochs"]
-        self._doubts = Doubts(name, self.found, epochs, self._may_explode)
+        # Of a few updates the mean loss is that before them.
+        half = math.ceil(self.params["epochs"] / 2) if self._total >= SHORTEST_SWEEP else None
+        self._doubts = Doubts(type(self).__name__, self.found, half, self._may_explode)
         if self._reacts and self._at_best is None:
             # Where the first epochs break, this is what there is to go back to.
             self._keep()

@@ -77,13 +77,13 @@ class FitSearch(NamedTuple):
         training, evaluation = call.training, call.validation
         if self.data is not None:
             training |= {"x": self.data, "y": None, "sample_weight": None}
-        x = data.readable_again("the `x` of fit", training["x"], f"{self.owner}(data=…)")
+        x = data.readable_again("x of fit", training["x"], f"{self.owner}(data=…)")
         training |= {"x": data.batches(x), "shuffle": training["shuffle"] and data.may_shuffle(x)}
         if self.validation_data is not None:
             return training, data.evaluation(self.validation_data, training["batch_size"])
         if evaluation is not None:
             place = f"{self.owner}(validation_data=…)"
-            data.readable_again("`validation_data` of fit", evaluation["x"], place)
+            data.readable_again("validation_data of fit", evaluation["x"], place)
             return training, evaluation
         return held_back(training, HELD_BACK)
 
@@ -91,13 +91,13 @@ class FitSearch(NamedTuple):
 class Doubts:
     """Whether what was chosen holds in the run; where it does not, that is said once.
 
-    `found` is the search before a run of so many `epochs`; without it (None, for a choice that was
-    kept) only a loss that is no number shows anything. `may_explode` tells that somebody else sees
-    to explosions.
+    `found` is the search before it; without it (None, for a choice that was kept) only a loss that
+    is no number shows anything. By the end of `half` of the epochs the run must have moved; with
+    None it may be too short for that. `may_explode` tells that somebody else sees to explosions.
     """
 
-    def __init__(self, owner, found, epochs, may_explode):
-        self._owner, self._found, self._epochs = owner, found, epochs
+    def __init__(self, owner, found, half, may_explode):
+        self._owner, self._found, self._half = owner, found, half
         self._may_explode, self._lowest = may_explode, math.inf
 
     def look(self, epoch, loss):
@@ -108,10 +108,10 @@ class Doubts:
             self._warn(
                 f"is too high for this run: loss = {loss:.4g}. List RecoverFromDivergence() beside "
                 "it, which goes back and on at a lower rate, or give fit validation_data=…, so "
-                "that it can react itself."
+                "that it can react itself. If it comes again, look for NaN in the data."
             )
         # A warmup is over by then.
-        elif epoch + 1 == math.ceil(self._epochs / 2) and self._has_not_moved():
+        elif epoch + 1 == self._half and self._has_not_moved():
             self._warn(
                 f"does not move this run: up to epoch {epoch + 1} the training loss was never "
                 f"below that before training, {self._before.mean():.4g}. Scale inputs and targets, "
