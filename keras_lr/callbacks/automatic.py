@@ -89,7 +89,7 @@ class AutoLearningRate(ProgressController):
 
     Raises `ValueError` in `on_train_begin` where the length of the run is not known, and before the
     first update where the data cannot be read again. Source: tests/benchmarks, whose figures are in
-    the README.
+    docs/finding.md.
     """
 
     sets_base = True
