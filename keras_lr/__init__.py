@@ -1,6 +1,6 @@
 """The learning-rate toolkit for Keras 3: choose a rate, drive it, explain what happened."""
 
-from keras_lr import callbacks, schedules
+from keras_lr import _startup, callbacks, schedules
 from keras_lr._version import __version__
 from keras_lr.callbacks import plot_what_if
 from keras_lr.explanation import Diagnosis, diagnose

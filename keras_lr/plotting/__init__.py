@@ -21,5 +21,5 @@ __all__ = [
     "plot_sweep",
 ]
 
-# Until version 0.2.
+# Gone since version 0.2: it raises in this one.
 __getattr__ = gone(__name__, {"plot_what_if": "Write `from keras_lr import plot_what_if`."})

@@ -1,5 +1,7 @@
 """What logs and loggers say of the rate, beside every callback that drives it."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -181,3 +183,25 @@ def test_a_loop_by_hand_finds_it_in_its_logs():
         logged.append(logs["learning_rate"])
     plateau.detach()
     np.testing.assert_allclose(logged, unit_gradient.applied(model), atol=2e-6)
+
+
+OF_INTEGERS = {
+    "exponential": lambda: keras.optimizers.schedules.ExponentialDecay(1, 4, 0.5),
+    "cosine": lambda: keras.optimizers.schedules.CosineDecay(1, 4),
+    "inverse time": lambda: keras.optimizers.schedules.InverseTimeDecay(1, 2, 0.5),
+    "polynomial": lambda: keras.optimizers.schedules.PolynomialDecay(3, 4, 0, power=0.5),
+    "polynomial to an end": lambda: keras.optimizers.schedules.PolynomialDecay(1, 4, 0.5),
+}
+
+
+@once
+@pytest.mark.parametrize("used", [list, lambda: [callbacks.Warmup(2)]], ids=["alone", "warmup"])
+@pytest.mark.parametrize("kind", OF_INTEGERS)
+def test_of_integers_the_record_has_what_keras_makes_of_them(kind, used):
+    """Keras works in the type of the first rate: meant is 0.84, 0.71, …, applied 1, 0, 0, …"""
+    model = unit_gradient.build(keras.optimizers.SGD(OF_INTEGERS[kind]()))
+    recorder = callbacks.LearningRateRecorder()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        unit_gradient.fit(model, 4, 2, [recorder, *used()])
+    np.testing.assert_allclose(recorder.learning_rate, unit_gradient.applied(model), atol=1e-5)

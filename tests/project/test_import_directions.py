@@ -28,7 +28,7 @@ FLOORS = [
     {"prediction"},
     {"plotting"},
     {"traces", "scaling"},
-    {"checks", "files", "_version"},
+    {"checks", "files", "_startup", "_version"},
 ]
 # The command line is one room; `__main__` alone starts it.
 ROOMS = {"__main__": "commands"}

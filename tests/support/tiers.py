@@ -52,6 +52,7 @@ HOST_ONLY = {
     "tests/project/test_gallery.py",
     "tests/project/test_import.py",
     "tests/project/test_import_directions.py",
+    "tests/project/test_links.py",
     "tests/project/test_keras_own.py",
     "tests/project/test_notebooks.py",
     "tests/project/test_pains.py",
@@ -65,6 +66,7 @@ HOST_ONLY = {
     "tests/test_files.py",
     "tests/test_linting.py",
     "tests/test_prediction.py",
+    "tests/test_startup.py",
     "tests/test_traces.py",
 }
 
