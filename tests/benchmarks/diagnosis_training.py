@@ -12,6 +12,7 @@ from diagnosis_views import by_update, history, varied
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from keras_lr.diagnosis.features import features
+from keras_lr.diagnosis.run_curves import RunCurves
 from keras_lr.diagnosis.verdict import FEWEST, FINE, Model, grouped, judged, softmax
 
 # How careful answers are: chosen on the tasks that are not kept aside.
@@ -81,8 +82,6 @@ def fit(tables):
 
 @functools.lru_cache(1)
 def _names():
-    from keras_lr.diagnosis.run_curves import RunCurves
-
     return list(features(RunCurves(np.arange(9.0))))
 
 
@@ -125,7 +124,8 @@ class Unseen:
         return Answered(self.table.labels, answers, np.stack([grouped(p) for p in fine]))
 
     def tempered(self, temperature):
-        fine = {v: softmax(np.log(np.maximum(p, 1e-12)) / temperature) for v, p in self.fine.items()}
+        sums = {view: np.log(np.maximum(p, 1e-12)) for view, p in self.fine.items()}
+        fine = {view: softmax(sum_ / temperature) for view, sum_ in sums.items()}
         return dataclasses.replace(self, fine=fine)
 
 
@@ -147,9 +147,7 @@ def left_out(tables, runs, key, folds=8):
     found = []
     for number in range(min(folds, len(keys))):
         data = fit([t for t in tables if fold[key(t.sweep)] != number])
-        found += [
-            unseen(t, runs(t.sweep), data) for t in tables if fold[key(t.sweep)] == number
-        ]
+        found += [unseen(t, runs(t.sweep), data) for t in tables if fold[key(t.sweep)] == number]
         print(f"left out {number + 1}", flush=True)
     return found
 
