@@ -11,7 +11,8 @@ from keras_lr.callbacks.recovery import RecoverFromDivergence
 from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution
 from keras_lr.driving.messages import tell
-from keras_lr.finder.search_in_fit import FitSearch, updates_of_search, warn_if_exploded
+from keras_lr.finder.search import SHORTEST_SWEEP
+from keras_lr.finder.search_in_fit import Doubts, FitSearch, updates_of_search
 from keras_lr.keras_private.copies import Snapshot
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import leaves, shares_of
@@ -88,7 +89,7 @@ class AutoLearningRate(ProgressController):
 
     Raises `ValueError` in `on_train_begin` where the length of the run is not known, and before the
     first update where the data cannot be read again. Source: tests/benchmarks, whose figures are in
-    the README.
+    docs/finding.md.
     """
 
     sets_base = True
@@ -225,8 +226,9 @@ class AutoLearningRate(ProgressController):
         epochs = self._total / run.steps_per_epoch if run.steps_per_epoch else 1
         self.patience = _patience(epochs)
         self._reacts = self.react and call.validation is not None
-        # A recovery beside it does what else is to be said.
-        self._may_warn = not any(isinstance(c, RecoverFromDivergence) for c in call.callbacks)
+        # It sees to explosions where it reacts, and a recovery beside it does.
+        recovers = any(isinstance(c, RecoverFromDivergence) for c in call.callbacks)
+        self._may_explode = self._reacts or recovers
         if self._reacts:
             refuse_unbuilt_optimizers(self.model)
 
@@ -242,6 +244,9 @@ class AutoLearningRate(ProgressController):
             self._choose()
         self._shares = dict(zip(self._optimizers, shares_of(self._optimizers)))
         self.schedule = self.build(self._run)
+        # Of a few updates the mean loss is that before them.
+        half = math.ceil(self.params["epochs"] / 2) if self._total >= SHORTEST_SWEEP else None
+        self._doubts = Doubts(type(self).__name__, self.found, half, self._may_explode)
         if self._reacts and self._at_best is None:
             # Where the first epochs break, this is what there is to go back to.
             self._keep()
@@ -259,17 +264,22 @@ class AutoLearningRate(ProgressController):
         self._is_at_best = False
 
     def _evaluate(self, epoch, logs):
+        if "loss" in logs:
+            self._doubts.look(epoch, float(logs["loss"]))
         if self._reacts:
             super()._evaluate(epoch, logs)
-        elif self._may_warn and "loss" in logs:
-            loss = float(logs["loss"])
-            self._may_warn = not warn_if_exploded(type(self).__name__, self.found, loss)
 
     def act(self, before, after, value):
         if after.best != before.best:
             self._keep()
         elif after.factor != before.factor:
             self.driver.rewind(self._at_best.restore)
+            self._is_at_best = True
+
+    def _end_at_best(self):
+        self._at_best.restore()
+        # As `fit` does at its end: averages, where the optimizer has them, are what is left.
+        self.model.optimizer.finalize_variable_values(self.model.trainable_weights)
 
     def after_last_update(self):
         state = self.state
@@ -278,7 +288,7 @@ class AutoLearningRate(ProgressController):
         reason = (
             f"back to epoch {state.best_epoch + 1}, the best, {self.monitor} = {state.best:.4g}"
         )
-        self.driver.go_back(self.driver.epoch, self, self._at_best.restore, reason)
+        self.driver.go_back(self.driver.epoch, self, self._end_at_best, reason)
         if self.verbose:
             tell(f"AutoLearningRate ends the training: {reason}.")
 

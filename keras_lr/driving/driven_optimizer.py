@@ -32,7 +32,7 @@ from keras_lr.keras_private.optimizers import (
     updates_made,
 )
 from keras_lr.keras_private.overrides import Overrides
-from keras_lr.schedules.coerce import as_schedule
+from keras_lr.schedules.coerce import as_applied
 from keras_lr.schedules.scaled import combined
 
 
@@ -253,7 +253,7 @@ class DrivenOptimizer:
         """Returns the base as a function of an array of updates."""
         if self.base is not None:
             return self._on_clock(self.base)
-        own = None if self.initial is not None else as_schedule("learning_rate", self.own)
+        own = None if self.initial is not None else as_applied(self.own)
         return lambda updates: own.rates(batch_of_update(self.optimizer, updates - self.shift))
 
     def _on_clock(self, schedule):

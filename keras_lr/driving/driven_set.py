@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Total
 from keras_lr.driving.driven_optimizer import DrivenOptimizer
 from keras_lr.driving.driven_steps import DrivenSteps
@@ -12,7 +13,6 @@ from keras_lr.driving.watching import OptimizerWatch
 from keras_lr.keras_private import training_step
 from keras_lr.keras_private.building import build_optimizer
 from keras_lr.keras_private.optimizers import accumulation, check_optimizer, leaves
-from keras_lr.schedules.durations import Run
 
 
 class DrivenSet:
@@ -48,7 +48,7 @@ class DrivenSet:
 
     def run_of(self, optimizer):
         """Returns the length of the run in updates of an optimizer."""
-        return Run(self._epochs, self._batches / accumulation(optimizer) if self._batches else None)
+        return run_length.run_of(optimizer, self._epochs, self._batches)
 
     def are_those_of(self, model):
         """Tells whether they are still those of a model, and it was not compiled anew."""

@@ -48,7 +48,9 @@ class Driver:
         # Of the run that this fit goes on with: those of the fits before it, and of this one, too.
         self.epochs_before = self._epochs_done = 0
         self._logged, self._begun_epoch = LoggedRates(), None
-        epochs = (params or {}).get("epochs") or None
+        epochs = (params or {}).get("epochs")
+        # A fit of no epochs applies no plan; to be made, plans need a length.
+        epochs = 1 if epochs == 0 else epochs
         self.driven = DrivenSet(self.callbacks, epochs, batches, self.batches)
         self.run = self.driven.run_of(leaves(optimizer or model.optimizer)[0])
 

@@ -1,7 +1,6 @@
 """The plan of a run, read off its model, callbacks and optimizers: for preflight and lint."""
 
 import dataclasses
-import numbers
 
 import keras
 import numpy as np
@@ -11,7 +10,7 @@ from keras_lr.diagnosis.plan import CallbackPlan, OptimizerPlan, Plan
 from keras_lr.driving.planned import PlannedFit
 from keras_lr.keras_private.metrics import logged_names
 from keras_lr.keras_private.optimizers import has_rate_variable, has_schedule, leaves, own_rate
-from keras_lr.schedules.coerce import as_schedule, is_keras_own
+from keras_lr.schedules.coerce import as_schedule, works_in_integers
 
 _POINTS = 200
 _WRITERS = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
@@ -175,17 +174,10 @@ def _traps(optimizer, model):
 
 
 def _as_integer(own):
-    """Returns a step, Keras' rate there and the one that was meant; None unless they differ.
-
-    Keras' schedules work in the type of the first rate, and with an integer they round.
-    """
-    if is_keras_own(own):
-        given = own.get_config()
-        first = given.get("initial_learning_rate", given.get("values"))
-        rates = first if isinstance(first, (list, tuple)) else [first]
-        if any(isinstance(rate, numbers.Integral) for rate in rates):
-            return _first_difference(own, as_schedule("learning_rate", own))
-    return None
+    """Returns a step, Keras' rate there and the one that was meant; None unless they differ."""
+    if not works_in_integers(own):
+        return None
+    return _first_difference(own, as_schedule("learning_rate", own))
 
 
 def _first_difference(own, meant):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_lr.diagnosis.plan import SchedulePlan
+from keras_lr.driving import run_length
 from keras_lr.driving.contribution import Contribution, Total
 from keras_lr.driving.driven_optimizer import DrivenOptimizer
 from keras_lr.keras_private.optimizers import (
@@ -16,7 +17,6 @@ from keras_lr.keras_private.optimizers import (
 )
 from keras_lr.schedules import Schedule
 from keras_lr.schedules.coerce import as_schedule, is_fixed
-from keras_lr.schedules.durations import Run
 
 _POINTS = 2000
 # A schedule without an end is looked at for so many times the length of the fit.
@@ -34,7 +34,7 @@ class Length(NamedTuple):
 
     def run_of(self, optimizer):
         """Returns the length of the run in updates of an optimizer."""
-        return Run(self.epochs, self.batches / accumulation(optimizer) if self.batches else None)
+        return run_length.run_of(optimizer, self.epochs, self.batches)
 
     def updates(self, optimizer):
         """Returns the number of updates before this fit, and with it; None is not known."""

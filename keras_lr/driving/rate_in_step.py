@@ -14,7 +14,7 @@ from keras_lr.keras_private.optimizers import (
     read,
 )
 from keras_lr.schedules import Schedule
-from keras_lr.schedules.coerce import as_schedule, is_fixed
+from keras_lr.schedules.coerce import as_applied, is_fixed
 from keras_lr.schedules.evaluation import host_value, result_dtype
 
 
@@ -121,7 +121,7 @@ class RateInStep:
 def _fixed(own):
     """Returns a schedule of an optimizer as a value; one of Keras' is what its config says."""
     try:
-        return as_schedule("learning_rate", own)
+        return as_applied(own)
     except ValueError:
         # Keras takes arguments that ours refuse.
         return object()

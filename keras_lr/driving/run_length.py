@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from keras_lr import checks
 from keras_lr.keras_private.fit_call import FitCall
+from keras_lr.keras_private.optimizers import accumulation
 from keras_lr.schedules.durations import Run
 
 
@@ -38,6 +39,11 @@ class Horizon(NamedTuple):
         if self.is_open and not self.across_fits:
             return run
         return Run(self.epochs, run.steps_per_epoch, self.total_steps)
+
+
+def run_of(optimizer, epochs, batches):
+    """Returns the length of a fit in updates of an optimizer, from its epochs and their batches."""
+    return Run(epochs, batches / accumulation(optimizer) if batches else None)
 
 
 def steps_per_epoch(name, value):

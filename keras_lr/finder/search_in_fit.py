@@ -77,34 +77,59 @@ class FitSearch(NamedTuple):
         training, evaluation = call.training, call.validation
         if self.data is not None:
             training |= {"x": self.data, "y": None, "sample_weight": None}
-        x = data.readable_again("the `x` of fit", training["x"], f"{self.owner}(data=…)")
+        x = data.readable_again("x of fit", training["x"], f"{self.owner}(data=…)")
         training |= {"x": data.batches(x), "shuffle": training["shuffle"] and data.may_shuffle(x)}
         if self.validation_data is not None:
             return training, data.evaluation(self.validation_data, training["batch_size"])
         if evaluation is not None:
             place = f"{self.owner}(validation_data=…)"
-            data.readable_again("`validation_data` of fit", evaluation["x"], place)
+            data.readable_again("validation_data of fit", evaluation["x"], place)
             return training, evaluation
         return held_back(training, HELD_BACK)
 
 
-def warn_if_exploded(owner, found, loss):
-    """Warns where a loss of the run shows that the rate is too high for it; returns whether.
+class Doubts:
+    """Whether what was chosen holds in the run; where it does not, that is said once.
 
-    `found` is the search before it; without it (None) only a loss that is no number shows that.
+    `found` is the search before it; without it (None, for a choice that was kept) only a loss that
+    is no number shows anything. By the end of `half` of the epochs the run must have moved; with
+    None it may be too short for that. `may_explode` tells that somebody else sees to explosions.
     """
-    if math.isfinite(loss) and (found is None or loss <= _highest_credible(found)):
-        return False
-    warnings.warn(
-        f"{owner} has chosen a rate that is too high for this run: loss = {loss:.4g}. List "
-        "RecoverFromDivergence() beside it, which goes back and on at a lower rate, or give fit "
-        "validation_data=…, so that it can react itself.",
-        stacklevel=2,
-    )
-    return True
 
+    def __init__(self, owner, found, half, may_explode):
+        self._owner, self._found, self._half = owner, found, half
+        self._may_explode, self._lowest = may_explode, math.inf
 
-def _highest_credible(found):
-    before = found.losses[: max(3, len(found.losses) // 10)]
-    fall = before.mean() - found.smoothed.min()
-    return before.mean() + max(fall, _EXPLOSION * before.std())
+    def look(self, epoch, loss):
+        """Looks at the training loss of an epoch."""
+        self._lowest = min(self._lowest, loss) if math.isfinite(loss) else self._lowest
+        if not self._may_explode and self._has_exploded(loss):
+            self._may_explode = True
+            self._warn(
+                f"is too high for this run: loss = {loss:.4g}. List RecoverFromDivergence() beside "
+                "it, which goes back and on at a lower rate, or give fit validation_data=…, so "
+                "that it can react itself. If it comes again, look for NaN in the data."
+            )
+        # A warmup is over by then.
+        elif epoch + 1 == self._half and self._has_not_moved():
+            self._warn(
+                f"does not move this run: up to epoch {epoch + 1} the training loss was never "
+                f"below that before training, {self._before.mean():.4g}. Scale inputs and targets, "
+                "try a larger budget=…, and look at found.plot()."
+            )
+
+    def _warn(self, what):
+        warnings.warn(f"{self._owner} has chosen a rate that {what}", stacklevel=2)
+
+    @property
+    def _before(self):
+        return self._found.losses[: max(3, len(self._found.losses) // 10)]
+
+    def _has_exploded(self, loss):
+        if not math.isfinite(loss) or self._found is None:
+            return not math.isfinite(loss)
+        fall = self._before.mean() - self._found.smoothed.min()
+        return loss > self._before.mean() + max(fall, _EXPLOSION * self._before.std())
+
+    def _has_not_moved(self):
+        return self._found is not None and self._before.mean() <= self._lowest < math.inf

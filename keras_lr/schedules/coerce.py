@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -50,9 +51,27 @@ def _keras_name(value):
     return name if is_own and hasattr(keras_schedules, name) else None
 
 
-def is_keras_own(value):
-    """Tells whether something is one of the schedules that Keras has, and none derived from it."""
-    return _keras_name(value) is not None
+def works_in_integers(value):
+    """Tells whether something is one of Keras' schedules with an integer as its first rate.
+
+    Keras works in the type of that rate, and rounds what else is given to it.
+    """
+    if _keras_name(value) is None:
+        return False
+    given = value.get_config()
+    first = given.get("initial_learning_rate", given.get("values"))
+    rates = first if isinstance(first, (list, tuple)) else [first]
+    return any(isinstance(rate, numbers.Integral) for rate in rates)
+
+
+def as_applied(value):
+    """Returns the schedule of an optimizer as Keras evaluates it, which may not be what was meant.
+
+    >>> given = keras.optimizers.schedules.InverseTimeDecay(1, 2, 0.5)
+    >>> as_schedule("given", given).rate_at(4), as_applied(given).rate_at(4)
+    (0.5, 1.0)
+    """
+    return LambdaDecay(1.0, value) if works_in_integers(value) else as_schedule("value", value)
 
 
 def is_fixed(schedule):

@@ -141,6 +141,7 @@ COPIES = {
 PICKLED = [k for k in ALL if not k.startswith("scheduler")]
 
 
+@once
 @pytest.mark.parametrize("how", [*COPIES, "state"])
 @pytest.mark.parametrize("kind", cells(PICKLED, ["fit schedule", "plateau"]))
 def test_a_copy_goes_on(kind, how):
@@ -161,6 +162,7 @@ def test_a_copy_goes_on(kind, how):
     np.testing.assert_allclose(unit_gradient.applied(model), expected, atol=2e-6)
 
 
+@once
 @pytest.mark.parametrize("kind", cells(STATES, ["plateau", "scheduler"]))
 def test_another_process_goes_on_from_the_state_file(kind, tmp_path):
     make, expected = STATES[kind]
@@ -181,6 +183,7 @@ def test_another_process_goes_on_from_the_state_file(kind, tmp_path):
     np.testing.assert_allclose(unit_gradient.applied(model), warm, atol=2e-6)
 
 
+@once
 def test_together_and_beside_one_that_is_new_in_every_fit():
     make, plateau = FUNCTIONS["fit schedule"], STATES["plateau"]
     together = [make[0](across_fits=True), callbacks.Warmup(9, across_fits=True)]
@@ -191,12 +194,14 @@ def test_together_and_beside_one_that_is_new_in_every_fit():
     np.testing.assert_allclose(unit_gradient.applied(model), expected, atol=2e-6)
 
 
+@once
 def test_by_default_a_callback_is_new_in_every_fit():
     model = model_of()
     fits(model, callbacks.Warmup(6))
     np.testing.assert_allclose(unit_gradient.applied(model), np.tile([1, 2, 3], 4) / 15, atol=1e-6)
 
 
+@once
 def test_epochs_may_be_counted_on_by_fit_itself():
     make, expected = FUNCTIONS["fit schedule"]
     model, callback = model_of(), make(across_fits=True)
@@ -222,6 +227,7 @@ def test_a_fit_that_was_interrupted_is_gone_on_with_at_its_last_update():
     assert len(made) == 4
 
 
+@once
 @pytest.mark.parametrize("own", OWN)
 def test_the_best_weights_are_kept_from_fit_to_fit(own):
     losses, best = [0.5, 1.0, 1.0], {"restore_best": "weights", "patience": 2, "factor": 0.5}
@@ -245,6 +251,7 @@ def test_a_rate_that_is_set_between_two_fits_counts():
     np.testing.assert_allclose(unit_gradient.applied(model), [0.4, 0.4, 0.3, 0.15], atol=1e-6)
 
 
+@once
 def test_what_cannot_be_is_said():
     model = model_of()
     with pytest.raises(ValueError, match="length of the run") as caught:

@@ -108,6 +108,7 @@ SHAPES = {
 }
 
 
+@once
 @pytest.mark.parametrize("kind", cells(SHAPES, ["percents"]))
 def test_of_a_schedule_only_the_shape_counts(kind):
     schedule, shape = SHAPES[kind]
@@ -139,6 +140,7 @@ def test_an_optimizer_with_a_schedule_at_its_end():
     assert_applied(model, linear(rule.peak))
 
 
+@once
 @unit_gradient.needs_multi_optimizer
 def test_several_rates_keep_their_proportions():
     first, second = keras.optimizers.SGD(0.002), keras.optimizers.SGD(0.01)
@@ -205,6 +207,7 @@ def test_across_fits_the_whole_length_must_be_given():
 # The evidence
 
 
+@once
 def test_it_says_in_one_line_what_it_chose_and_why(capsys):
     rule = AutoLearningRate(verbose=1)
     trained(rule)
@@ -238,6 +241,7 @@ def test_two_bases_are_refused_before_any_search():
     assert rule.found is None
 
 
+@once
 def test_it_cannot_be_attached_and_leaves_nothing():
     model = unit_gradient.build(keras.optimizers.SGD(0.01))
     with pytest.raises(ValueError, match=r"cannot be attached.*range_test\(model, x, y\)"):

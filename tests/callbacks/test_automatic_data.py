@@ -114,7 +114,7 @@ def test_budget_is_a_share_of_the_updates(monkeypatch):
 @once
 def test_a_generator_is_refused_and_a_function_that_makes_it_is_searched_with():
     options = {"x": generator(), "steps_per_epoch": 3, "epochs": 1}
-    with pytest.raises(ValueError, match=r"`the `x` of fit` must be.*AutoLearningRate\(data=…\)"):
+    with pytest.raises(ValueError, match=r"`x of fit` must be.*AutoLearningRate\(data=…\)"):
         fit(network(), [auto()], **options)
     rule = auto(data=generator)
     found = fit(network(), [rule], **{**options, "x": generator()})
@@ -131,7 +131,7 @@ def test_a_generator_for_validation_is_refused_and_a_function_that_makes_it_judg
             yield from BATCHES
 
     options = {"validation_steps": 2}
-    message = r"`validation_data` of fit.*AutoLearningRate\(validation_data=…\)"
+    message = r"`validation_data of fit`.*AutoLearningRate\(validation_data=…\)"
     with pytest.raises(ValueError, match=message):
         fit(network(), [auto()], validation_data=endless(), **options)
     rule = auto(validation_data=generator, budget=1.0)

@@ -145,6 +145,23 @@ def test_the_state_after_a_reaction_is_the_best_to_the_bit(optimizer):
         assert_same_bits(notes.ends[3], notes.ends[4])
 
 
+def averages_of(model):
+    averages = model.optimizer._model_variables_moving_average
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in averages]
+
+
+@once
+def test_averages_of_the_best_epoch_are_what_is_left():
+    optimizer = keras.optimizers.SGD(0.01, use_ema=True, ema_momentum=0.5)
+    model, notes, kept = network(optimizer), Notes(), []
+    feed = unit_gradient.Feed([1.0, 0.8, 0.9], "val_loss")
+    note = AfterEpoch(1, lambda model: kept.extend(averages_of(model)))
+    train(model, 3, [notes, feed, note, auto()], validation_split=0.25)
+    assert_same_bits(averages_of(model), kept)
+    assert_same_bits([*map(keras.ops.convert_to_numpy, model.trainable_weights)], kept)
+    assert not np.array_equal(kept[0], notes.ends[1][0])
+
+
 @once
 def test_where_the_first_epoch_breaks_it_goes_back_to_the_beginning():
     model, notes = network("adam"), Notes()

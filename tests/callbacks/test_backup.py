@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support import unit_gradient
 from support.stops import Stop
+from support.tiers import once
 
 from keras_lr import callbacks
 from keras_lr import files as sealing
@@ -113,6 +114,7 @@ def test_callbacks_that_are_new_or_missing_are_told(tmp_path, capsys):
     np.testing.assert_allclose(unit_gradient.applied(model), expected, atol=2e-6)
 
 
+@once
 @pytest.mark.parametrize(
     ("name", "damage", "message"),
     [

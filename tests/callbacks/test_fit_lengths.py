@@ -6,9 +6,11 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.effective_rates import CASES
 from support.unit_gradient import BATCH
 
-from keras_lr.callbacks import FitSchedule, RandomJitter, Warmup
+from keras_lr import get_rate
+from keras_lr.callbacks import AutoLearningRate, FitSchedule, RandomJitter, Warmup
 from keras_lr.schedules import LinearDecay
 
 PER_EPOCH, EPOCHS = 4, 3
@@ -197,3 +199,16 @@ def test_a_function_of_the_name_fit_in_a_module_without_a_name():
     options = {"batch_size": BATCH, "epochs": EPOCHS, "verbose": 0}
     names["fit"](callbacks=[FitSchedule(PLAN)], **options)
     np.testing.assert_allclose(unit_gradient.applied(names["model"]), PLANNED, atol=1e-6)
+
+
+NO_EPOCHS = {name: make for name, (make, _) in CASES.items() if name != "stages"}
+NO_EPOCHS["auto"] = lambda: [AutoLearningRate(verbose=0)]
+
+
+@pytest.mark.parametrize("name", NO_EPOCHS)
+def test_a_fit_of_no_epochs_does_nothing(name):
+    model = unit_gradient.build(keras.optimizers.SGD(0.5))
+    x, y = arrays()
+    model.fit(x, y, epochs=0, verbose=0, callbacks=NO_EPOCHS[name]())
+    assert len(unit_gradient.applied(model)) == 0
+    assert get_rate(model) == 0.5

@@ -8,7 +8,7 @@ import pytest
 from keras import optimizers
 from support import drill, unit_gradient
 from support.drill import BIAS, GRADIENTS, MATRIX, UPDATES, drilled, reference
-from support.tiers import cells, diagonal, rest
+from support.tiers import cells, diagonal, once, rest
 
 from keras_lr import callbacks, schedules
 from keras_lr.callbacks.hyperparameters import MomentumSchedule, WeightDecaySchedule
@@ -46,7 +46,7 @@ CELLS = [(name, DEFAULT) for name in MOMENTA] + [
 
 
 # Each optimizer has a formula of its own, each mode another way to the weight.
-QUICK = [(name, DEFAULT) for name in MOMENTA] + diagonal(("Nesterov", "Adam"), OTHERS)
+QUICK = diagonal(("Nesterov", "Adam"), [DEFAULT, *OTHERS])
 
 
 @pytest.mark.parametrize(("name", "mode"), cells(CELLS, QUICK))
@@ -56,6 +56,7 @@ def test_weights_follow_the_formula_with_the_momentum_of_the_update(name, mode):
     np.testing.assert_allclose(course, reference(rule, PLAN, **options), atol=2e-5)
 
 
+@once
 @pytest.mark.parametrize("name", ["SGD", "RMSprop"])
 def test_a_momentum_of_zero_drops_what_was_accumulated(name):
     make, rule, _ = MOMENTA[name]
@@ -75,7 +76,10 @@ DECAYS = {
 
 @pytest.mark.parametrize(
     ("name", "mode"),
-    [(name, DEFAULT) for name in DECAYS] + [("AdamW", mode) for mode in OTHERS],
+    cells(
+        [(name, DEFAULT) for name in DECAYS] + [("AdamW", mode) for mode in OTHERS],
+        [("SGD", DEFAULT), ("AdamW", OTHERS[0])],
+    ),
 )
 def test_weights_decay_by_the_decay_of_the_update(name, mode):
     make, rule, momentum = DECAYS[name]
@@ -184,6 +188,7 @@ def test_each_fit_has_its_own_clock_and_leaves_nothing_behind():
     assert "make_train_function" not in vars(model)
 
 
+@once
 def test_a_run_in_two_parts_has_the_momentum_of_one():
     model = unit_gradient.build(optimizers.SGD(0.1, 0.9))
     for begin, end in ((0, 1), (1, 4)):
@@ -192,6 +197,7 @@ def test_a_run_in_two_parts_has_the_momentum_of_one():
     assert_falls(model, [0.8 - 0.1 * t for t in range(8)])
 
 
+@once
 def test_together_with_every_kind_of_rate_callback():
     model = unit_gradient.build(optimizers.SGD(0.4, 0.9))
     recorder = callbacks.LearningRateRecorder()
@@ -218,6 +224,7 @@ def test_the_rate_is_left_to_others(recwarn):
     assert not [str(w.message) for w in recwarn if "Somebody else" in str(w.message)]
 
 
+@once
 def test_what_is_saved_during_fit_is_what_keras_saves(tmp_path):
     path = str(tmp_path / "{epoch}.keras")
     model = unit_gradient.build(optimizers.AdamW(0.1, weight_decay=0.2))

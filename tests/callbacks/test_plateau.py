@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import once
 
 from keras_lr import callbacks, schedules
 
@@ -45,6 +46,7 @@ TRUTH = {
 }
 
 
+@once
 @pytest.mark.parametrize("cooldown", [0, 2])
 def test_one_more_patience_and_cooldown_is_pytorch(cooldown):
     torch = pytest.importorskip("torch")

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
-from support.tiers import cells
+from support.tiers import cells, once
 
 from keras_lr import callbacks, schedules
 
@@ -75,6 +75,7 @@ def several(*every):
     return keras.optimizers.MultiOptimizer(groups)
 
 
+@once
 @unit_gradient.needs_multi_optimizer
 @pytest.mark.parametrize(("one", "other"), cells(TOGETHER, TOGETHER[:1] + TOGETHER[2:3]))
 def test_every_update_of_parts_that_accumulate_differently(one, other, tmp_path):

@@ -18,7 +18,7 @@ from support.small_network import (
     state_of,
     train,
 )
-from support.tiers import cells
+from support.tiers import cells, once
 
 from keras_lr import callbacks, schedules
 
@@ -91,6 +91,7 @@ def test_under_a_multi_optimizer():
     assert sorted(rates) == pytest.approx([0.0625, 0.5 * 0.5 * (1 - 8 / 20)])
 
 
+@once
 def test_a_run_without_a_divergence_is_left_alone():
     plain = network(adam(0.125))
     train(plain, 3)
@@ -100,6 +101,7 @@ def test_a_run_without_a_divergence_is_left_alone():
         assert_same_bits(state_of(model), state_of(plain))
 
 
+@once
 def test_the_first_epoch_goes_back_to_the_initial_weights():
     model, watch = network(adam(0.125), is_built=False), Watch()
     train(model, 2, [At(1, poison), recovery(), watch])
@@ -109,6 +111,7 @@ def test_the_first_epoch_goes_back_to_the_initial_weights():
     assert_same_bits(state_of(model), state_of(reference))
 
 
+@once
 @pytest.mark.filterwarnings("ignore:Somebody else writes the learning rate")
 def test_an_epoch_of_one_batch_shows_what_the_one_before_did():
     model, rule = network(sgd(0.05)), recovery()
@@ -176,6 +179,7 @@ def lose_a_slot(model):
     model.optimizer.variables[-1].assign([nan])
 
 
+@once
 @pytest.mark.parametrize(
     ("lose", "what"), [(lose_a_weight, "NaN or infinity in "), (lose_a_slot, "velocity")]
 )
@@ -186,6 +190,7 @@ def test_weights_and_slots_are_looked_at(lose, what):
     assert what in recorder.events[0].reason and len(recorder.events) == 1
 
 
+@once
 def test_what_was_infinite_from_the_start_may_stay_so():
     model, rule = network(adam(0.125)), recovery()
     model.layers[1].moving_mean.assign([0.0, 0.0, 0.0, -np.inf])
@@ -201,6 +206,7 @@ def test_validation_has_seen_the_weights_that_it_judges():
     assert rule.recoveries == 1
 
 
+@once
 def test_a_metric_whose_direction_is_known_after_the_first_batch():
     # By the metric's own word: its name tells nothing.
     metric = keras.metrics.MeanAbsoluteError(name="distance")
@@ -213,6 +219,7 @@ def test_a_metric_whose_direction_is_known_after_the_first_batch():
 # The end
 
 
+@once
 def test_a_spent_budget_is_an_error_that_leaves_the_best_state():
     model, rule, watch = network(adam(0.02)), recovery(max_recoveries=1), Watch()
     poisons = [At(13, poison), At(18, poison)]
@@ -225,6 +232,7 @@ def test_a_spent_budget_is_an_error_that_leaves_the_best_state():
     assert rule.recoveries == 1 and len(watch.ends) == 5
 
 
+@once
 def test_after_the_error_nothing_stays_but_the_cuts():
     model = unit_gradient.build(keras.optimizers.SGD(0.4))
     used = [unit_gradient.Feed([1.0, nan, nan]), recovery(max_recoveries=1), callbacks.Warmup(90)]
@@ -237,6 +245,7 @@ def test_after_the_error_nothing_stays_but_the_cuts():
     np.testing.assert_allclose(applied, [0.4 / 90, 0.8 / 90, 0.2, 0.2], atol=2e-6)
 
 
+@once
 def test_terminate_on_nan_ends_with_the_last_good_state(capsys):
     keras.config.enable_interactive_logging()
     model, watch, rule = network(adam(0.125)), Watch(), callbacks.RecoverFromDivergence()
@@ -256,6 +265,7 @@ def test_a_directory_is_gone():
         recovery(directory="folder")
 
 
+@once
 def test_a_second_fit_does_not_go_back_to_the_first():
     model, watch, rule = network(adam(0.125)), Watch(), recovery()
     train(model, 2, [rule])
@@ -277,6 +287,7 @@ def test_weights_that_are_lost_already_are_refused():
     assert int(model.optimizer.iterations) == 0
 
 
+@once
 def test_two_are_refused():
     with pytest.raises(ValueError, match="At most one RecoverFromDivergence"):
         train(network(adam(0.125)), 1, [recovery(), recovery("val_loss")])

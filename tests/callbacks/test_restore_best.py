@@ -14,7 +14,7 @@ from support.small_network import (
     state_of,
     train,
 )
-from support.tiers import cells
+from support.tiers import cells, once
 
 from keras_lr import callbacks, schedules
 
@@ -51,6 +51,7 @@ def test_restoring_all_trains_on_as_if_the_bad_epochs_had_never_been(kind):
     np.testing.assert_allclose(recorder.learning_rate, plain * np.repeat([1.0, 0.5], [16, 4]))
 
 
+@once
 def test_restoring_weights_leaves_the_optimizer_as_it_is():
     model, watch = network(adam(0.125)), Watch()
     rule = callbacks.ReduceLROnPlateau("metric", 0.5, 1, mode="min", restore_best="weights")
@@ -67,6 +68,7 @@ def test_restoring_weights_leaves_the_optimizer_as_it_is():
     assert_same_bits(watch.begins[2][: len(best)], best)
 
 
+@once
 def test_the_best_validation_loss_is_had_again():
     # Two good epochs, and one at ten times the rate.
     model = network(keras.optimizers.SGD(schedules.Tabulated([0.05] * 8 + [0.5])))
@@ -90,6 +92,7 @@ def test_restoring_all_under_a_multi_optimizer():
     assert sorted(rates) == pytest.approx([0.0625, 0.5 * 0.5 * (1 - 8 / 20)])
 
 
+@once
 @pytest.mark.parametrize("on_nan", ["reduce", "stop"])
 def test_nan_weights_are_left_behind(on_nan):
     class Poison(keras.callbacks.Callback):
@@ -110,6 +113,7 @@ def test_nan_weights_are_left_behind(on_nan):
         assert len(history.epoch) == 2 and rule.state.factor == 1.0
 
 
+@once
 def test_a_stop_goes_back_to_the_best_weights_and_not_to_its_rate():
     model = network(adam(0.125))
     rule = callbacks.ReduceLROnPlateau(
@@ -120,6 +124,7 @@ def test_a_stop_goes_back_to_the_best_weights_and_not_to_its_rate():
     assert float(model.optimizer.learning_rate) == 0.0625
 
 
+@once
 def test_other_factors_stay_where_they_were_when_time_goes_back():
     model = network(adam(schedules.LinearDecay(0.125, 20)))
     recorder = callbacks.LearningRateRecorder()
@@ -138,6 +143,7 @@ def test_other_factors_stay_where_they_were_when_time_goes_back():
     assert [event.update for event in rule.driver.events] == [12, 8, 8]
 
 
+@once
 def test_a_second_fit_does_not_go_back_to_the_best_of_the_first():
     model, watch = network(adam(0.125)), Watch()
     rule = callbacks.ReduceLROnPlateau(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 from support import unit_gradient
+from support.tiers import once
 
 from keras_lr import callbacks, schedules
 from keras_lr.callbacks.loss_driven import BoldDriver
@@ -49,6 +50,7 @@ def test_lr_is_the_base_and_not_what_the_factors_made_of_it(kind):
     np.testing.assert_allclose(applied, expected, atol=1e-6)
 
 
+@once
 def test_a_reused_scheduler_begins_with_the_rate_that_it_finds():
     seen = []
     scheduler = LearningRateScheduler(lambda epoch, lr: seen.append(lr) or 0.1)
@@ -57,6 +59,7 @@ def test_a_reused_scheduler_begins_with_the_rate_that_it_finds():
     assert seen == [0.4, 0.1, 0.7]
 
 
+@once
 def test_lr_is_what_somebody_else_wrote_meanwhile():
     class Writer(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -84,6 +87,7 @@ SCALARS = {
 }
 
 
+@once
 @pytest.mark.parametrize("kind", SCALARS)
 def test_any_scalar_may_be_returned(kind):
     value = SCALARS[kind]
@@ -94,6 +98,7 @@ def test_any_scalar_may_be_returned(kind):
     assert logs["learning_rate"] == [expected] and type(logs["learning_rate"][0]) is float
 
 
+@once
 @pytest.mark.parametrize("value", [None, "0.1", True, [0.1], np.array([0.1]), float("nan"), -0.1])
 def test_what_is_no_rate_is_refused_before_it_is_used(value):
     message = r"`schedule\(1\)` must be a finite number >= 0. Received: schedule\(1\)="
@@ -129,6 +134,7 @@ SIGNATURES = {
 }
 
 
+@once
 @pytest.mark.parametrize("kind", SIGNATURES)
 def test_the_signature_decides(kind):
     schedule, expected = SIGNATURES[kind]

@@ -56,6 +56,7 @@ def test_a_head_first_then_everything(kind):
     assert history["learning_rate"] == pytest.approx(HEAD_RATES[1::2])
 
 
+@once
 def test_all_other_callbacks_go_on():
     used = [
         unit_gradient.Feed([1.0] * 4),
@@ -92,6 +93,7 @@ def test_rates_by_layer_in_a_stage(by_layer, tmp_path):
     assert np.isnan(rates["rest"][:4]).all() and np.isnan(rates[first][4:]).all()
 
 
+@once
 def test_a_stage_of_another_rate_goes_on_with_its_moments():
     model = model_of(keras.optimizers.SGD(0.7, momentum=0.5))
     optimizer = model.optimizer
@@ -130,6 +132,7 @@ def test_a_second_fit_begins_with_the_first_stage_and_copies_can_be_made():
     check(model, np.tile(HEAD_RATES, 2), np.tile(BODY_RATES, 2))
 
 
+@once
 def test_a_frozen_normalisation_keeps_its_statistics():
     layers = [
         keras.layers.BatchNormalization(name="norm"),

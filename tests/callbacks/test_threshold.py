@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import once
 
 from keras_lr import callbacks
 
@@ -72,6 +73,7 @@ def test_missing_metrics_are_an_error_after_the_first_epoch():
         )
 
 
+@once
 @pytest.mark.parametrize("freq", [2, [2, 3]])
 def test_validation_that_comes_later_is_waited_for(freq):
     model = unit_gradient.build(keras.optimizers.SGD(0.4))

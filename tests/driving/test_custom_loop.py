@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
-from support.tiers import matrix
+from support.tiers import matrix, once
 
 from keras_lr import callbacks, schedules
 
@@ -46,6 +46,7 @@ def test_a_loop_has_the_rates_of_fit(rule, own):
     np.testing.assert_allclose(found, wanted, atol=2e-6)
 
 
+@once
 @pytest.mark.parametrize("own", OWN)
 def test_several_multiply_and_are_recorded(own):
     def used():

@@ -27,8 +27,7 @@ OPTIMIZERS = {
     "loss scale": lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5)),
     "several": several,
 }
-NEEDS = {"several": unit_gradient.needs_multi_optimizer}
-KINDS = [pytest.param(kind, marks=NEEDS.get(kind, ())) for kind in OPTIMIZERS]
+NEEDS = {"several": [unit_gradient.needs_multi_optimizer]}
 MODES = {
     "eager": {"run_eagerly": True},
     "other": {"jit_compile": BACKEND == "tensorflow"},
@@ -65,11 +64,17 @@ def check(model, *fits):
             assert counts == [compiled] * len(counts), f"fit {number}"
 
 
+def kinds(*quick):
+    """Returns a row for each kind of optimizer, those that are quick on every back end unmarked."""
+    marks = {kind: [] if kind in quick else [tiers.once] for kind in OPTIMIZERS}
+    return [pytest.param(kind, marks=[*marks[kind], *NEEDS.get(kind, [])]) for kind in OPTIMIZERS]
+
+
 def layers_of(kind):
     return 2 if kind == "several" else 1
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", kinds("schedule", "accumulation", "several"))
 def test_driven_plain_the_same_another_plain(kind):
     model = build(OPTIMIZERS[kind](), layers_of(kind))
     # The plain step was built by Keras before the first driven fit, and stays the same.
@@ -86,6 +91,7 @@ def test_in_every_mode(mode):
     check(model, *zip((FALLS, PLAIN, FALLS, WARMS, PLAIN), counts))
 
 
+@tiers.once
 def test_the_oldest_of_three_is_compiled_again():
     model = build(keras.optimizers.SGD(0.5))
     check(model, (FALLS, 1), (WARMS, 1), (WARMS_LONGER, 1), (WARMS, 0), (FALLS, 1))
@@ -149,6 +155,7 @@ def test_weights_that_were_frozen_in_between_stay():
     np.testing.assert_allclose(moved(model)[1], [0.1, 0.1, 0.0, 0.0], atol=2e-6)
 
 
+@tiers.once
 def test_a_schedule_assigned_between_driven_fits_is_the_next_base():
     model = build(keras.optimizers.SGD(schedules.Constant(0.5)))
     check(model, (WARMS, 1), (PLAIN, 1))
@@ -157,7 +164,7 @@ def test_a_schedule_assigned_between_driven_fits_is_the_next_base():
     check(model, *[(driven_by, 1) for driven_by in halves])
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", kinds("float", "loss scale"))
 def test_a_cut_compiles_nothing(kind):
     model = build(OPTIMIZERS[kind](), layers_of(kind))
     every = model.optimizer.gradient_accumulation_steps or 1
@@ -176,6 +183,7 @@ def test_a_cut_compiles_nothing(kind):
         assert not COMPILES or counts == [1 - number] * len(counts)
 
 
+@tiers.once
 def test_a_cut_on_the_optimizers_own_schedule_stays_in_the_plain_step():
     model = build(keras.optimizers.SGD(schedules.Constant(0.4)))
     for _ in range(2):

@@ -1,5 +1,6 @@
 """The driver beyond the matrix: clocks, second fits, checkpoints, refusals, what stays behind."""
 
+import functools
 import gc
 import pathlib
 import pickle
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
-from support.tiers import matrix
+from support.tiers import matrix, once, rest
 
 from keras_lr import callbacks, schedules
 
@@ -30,6 +31,7 @@ def test_a_second_fit_starts_its_clock_at_zero_and_leaves_nothing_behind():
     np.testing.assert_allclose(rates_of(model), expected, atol=2e-6)
 
 
+@once
 def test_a_later_fit_without_callbacks_before_one_with_them():
     model = unit_gradient.build(keras.optimizers.SGD(0.4))
     unit_gradient.fit(model, 2)
@@ -69,8 +71,13 @@ def test_a_bare_callback_loses_no_step():
     np.testing.assert_allclose(rates_of(model), [0.1, 0.2, 0.3, 0.4, 0.4, 0.4], atol=2e-6)
 
 
+# Traced either way; to generate machine code for it takes half a minute.
 @pytest.mark.skipif(BACKEND != "torch", reason="the matrix compiles on the other back ends")
-def test_compiled_pytorch_step_sees_steps_and_metrics():
+@pytest.mark.parametrize("code", ["eager", pytest.param("inductor", marks=rest)])
+def test_compiled_pytorch_step_sees_steps_and_metrics(code, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=code))
     schedule = schedules.LinearDecay(0.8, 8)
     model = unit_gradient.build(keras.optimizers.SGD(schedule), jit_compile=True)
     plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1)
@@ -80,6 +87,7 @@ def test_compiled_pytorch_step_sees_steps_and_metrics():
     np.testing.assert_allclose(rates_of(model), 0.8 * (1 - np.arange(8) / 8) * factor, atol=2e-6)
 
 
+@once
 def test_metric_reductions_stay_and_can_be_undone():
     for on_train_end, expected in (("keep", 0.1), ("restore_initial", 0.4)):
         for own in (0.4, schedules.Constant(0.4)):
@@ -106,6 +114,7 @@ def test_after_an_interrupted_fit_the_next_one_is_clean(ours, expected):
     assert "make_train_function" not in vars(model)
 
 
+@once
 def test_rates_that_somebody_else_writes_are_recorded_and_warned_about():
     def halve(epoch, rate):
         return 0.4 / 2**epoch
@@ -195,6 +204,7 @@ def test_an_interrupted_fit_restores_what_nobody_has_written_since(own, new):
     np.testing.assert_allclose(rates_of(model, 3), [new or 0.4] * 2, atol=2e-6)
 
 
+@once
 def test_an_interrupted_fit_keeps_no_model_alive():
     class Interrupt(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -233,6 +243,7 @@ def test_a_keras_schedule_that_indexes_with_the_step():
         np.testing.assert_allclose(recorder.learning_rate, expected, atol=1e-7)
 
 
+@once
 def test_callbacks_and_records_can_be_pickled_after_a_fit():
     model = keras.Sequential([keras.layers.Dense(1)])
     model.compile("sgd", "mse")

@@ -1,12 +1,14 @@
 """What logs and loggers say of the rate, beside every callback that drives it."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from support import effective_rates, unit_gradient
 from support.effective_rates import CASES, EPOCHS, LOSSES, OPTIMIZERS, PER_EPOCH
 from support.loggers import Mlflow, Wandb
-from support.tiers import cells
+from support.tiers import cells, once
 from support.unit_gradient import Feed
 
 from keras_lr import callbacks, discriminative, schedules
@@ -49,6 +51,7 @@ COMPILED_IN = [
 ]
 
 
+@once
 @pytest.mark.parametrize("case", cells(COMPILED_IN, ["factors together"]))
 def test_loggers_listed_last_have_the_applied_rate(case):
     applied, history, wandb, _ = run(case, listed="last")
@@ -144,6 +147,7 @@ def test_of_several_optimizers_each_has_its_column(kind):
     assert "learning_rate" not in history.history
 
 
+@once
 def test_the_rate_of_an_epoch_that_is_undone_is_the_one_that_it_was_made_with():
     used = [
         Feed([1.0, 0.5, 2.0, 2.0]),
@@ -157,6 +161,7 @@ def test_the_rate_of_an_epoch_that_is_undone_is_the_one_that_it_was_made_with():
     assert used[-1].learning_rate[1::2].tolist() == pytest.approx([0.2, 0.4, 0.6, 0.3])
 
 
+@once
 def test_what_drives_no_rate_logs_none_and_no_update_is_no_rate():
     model = unit_gradient.build(keras.optimizers.SGD(0.4, weight_decay=0.1))
     decay = callbacks.WeightDecaySchedule(schedules.LinearDecay(0.04, "50%"))
@@ -178,3 +183,25 @@ def test_a_loop_by_hand_finds_it_in_its_logs():
         logged.append(logs["learning_rate"])
     plateau.detach()
     np.testing.assert_allclose(logged, unit_gradient.applied(model), atol=2e-6)
+
+
+OF_INTEGERS = {
+    "exponential": lambda: keras.optimizers.schedules.ExponentialDecay(1, 4, 0.5),
+    "cosine": lambda: keras.optimizers.schedules.CosineDecay(1, 4),
+    "inverse time": lambda: keras.optimizers.schedules.InverseTimeDecay(1, 2, 0.5),
+    "polynomial": lambda: keras.optimizers.schedules.PolynomialDecay(3, 4, 0, power=0.5),
+    "polynomial to an end": lambda: keras.optimizers.schedules.PolynomialDecay(1, 4, 0.5),
+}
+
+
+@once
+@pytest.mark.parametrize("used", [list, lambda: [callbacks.Warmup(2)]], ids=["alone", "warmup"])
+@pytest.mark.parametrize("kind", OF_INTEGERS)
+def test_of_integers_the_record_has_what_keras_makes_of_them(kind, used):
+    """Keras works in the type of the first rate: meant is 0.84, 0.71, …, applied 1, 0, 0, …"""
+    model = unit_gradient.build(keras.optimizers.SGD(OF_INTEGERS[kind]()))
+    recorder = callbacks.LearningRateRecorder()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        unit_gradient.fit(model, 4, 2, [recorder, *used()])
+    np.testing.assert_allclose(recorder.learning_rate, unit_gradient.applied(model), atol=1e-5)

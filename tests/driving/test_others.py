@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
-from support.tiers import cells
+from support.tiers import cells, once
 
 from keras_lr import callbacks, schedules
 
@@ -309,6 +309,7 @@ def test_a_checkpoint_loaded_by_another_callback_gives_a_true_record(tmp_path):
         np.testing.assert_allclose(sums, moves, atol=5e-6)
 
 
+@once
 @unit_gradient.needs_multi_optimizer
 @pytest.mark.parametrize("several_first", [True, False])
 def test_a_column_that_comes_or_goes_is_as_long_as_the_others(several_first):

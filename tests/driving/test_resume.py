@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
-from support.tiers import matrix, rest
+from support.tiers import matrix, once, rest
 
 from keras_lr import callbacks, resume_at, schedules
 
@@ -130,6 +130,7 @@ def test_checkpoint_of_an_epoch_and_initial_epoch(suffix, own, first, tmp_path):
     check(model, own)
 
 
+@once
 def test_a_backup_within_an_epoch_goes_with_the_state_before_it(tmp_path):
     def used():
         saver = keras.callbacks.BackupAndRestore(tmp_path / "keras", save_freq=2)
@@ -145,6 +146,7 @@ def test_a_backup_within_an_epoch_goes_with_the_state_before_it(tmp_path):
     np.testing.assert_allclose(unit_gradient.applied(model), expected, atol=2e-6)
 
 
+@once
 def test_a_scheduler_that_takes_the_rate_goes_on(tmp_path):
     def used():
         return [
@@ -161,6 +163,7 @@ def test_a_scheduler_that_takes_the_rate_goes_on(tmp_path):
         check(model, own, used)
 
 
+@once
 @pytest.mark.parametrize("kept", ["weights", "all"])
 def test_the_best_weights_go_on_too(kept, tmp_path):
     def used():
@@ -206,6 +209,7 @@ def test_state_by_hand_and_resume_at():
     check(again, "float")
 
 
+@once
 @unit_gradient.needs_multi_optimizer
 def test_under_a_multi_optimizer(tmp_path):
     def model_of_two():
@@ -226,6 +230,7 @@ def test_under_a_multi_optimizer(tmp_path):
         np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
+@once
 def test_a_rate_of_the_users_own_is_kept_and_told(tmp_path, capsys):
     plateau = {"factor": 0.5, "patience": 1, "mode": "min", "state_path": tmp_path / "state.json"}
     model = build("float")

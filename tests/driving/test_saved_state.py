@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from support import unit_gradient
+from support.tiers import once
 
 from keras_lr import callbacks
 from keras_lr.files import sealed
@@ -43,6 +44,7 @@ def trained(path, epochs=3):
     return model
 
 
+@once
 @pytest.mark.parametrize("rule", RULES)
 def test_a_state_is_json_and_makes_an_equal_callback(rule):
     model, callback = unit_gradient.build("sgd"), RULES[rule]()
@@ -166,6 +168,7 @@ def test_a_missing_file_at_a_later_epoch_is_warned_about(tmp_path):
         fit(model, 3, [plateau(tmp_path / "plateau.json")], initial_epoch=2)
 
 
+@once
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

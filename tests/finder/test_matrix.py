@@ -49,7 +49,7 @@ def network(kind):
 
 
 # One of arrays, one that is read by threads, and what only a range test has.
-QUICK = ["arrays", "PyDataset with workers", "tf.data of unknown length", *list(MORE)[2:]]
+QUICK = ["arrays", "PyDataset with workers", *list(MORE)[2:]]
 
 
 @pytest.mark.parametrize("kind", cells([*KINDS, *MORE], QUICK))

@@ -115,6 +115,7 @@ def test_fit_after_a_range_test_is_fit_alone(name, inputs):
     assert history.history["mae"] == alone.history.history["mae"]
 
 
+@once
 def test_the_second_fit_goes_on_as_if_nothing_had_been():
     states = []
     for tested in (False, True):

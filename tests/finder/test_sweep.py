@@ -208,6 +208,7 @@ def test_a_step_compiled_by_xla_gives_the_same_losses():
     np.testing.assert_allclose(found.losses, expected, rtol=1e-4)
 
 
+@once
 def test_mixed_precision_finds_a_rate():
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -283,6 +284,7 @@ def test_on_a_quadratic_the_suggestion_is_about_the_inverse_curvature(seed):
     assert 0.05 / curvature < found.suggestion < 2.0 / curvature
 
 
+@once
 def test_verification_returns_the_best_of_its_runs_with_the_evidence():
     # The last tenth of 256 rows is held back, and judges the runs.
     (x, y), rest = regression(), slice(230, 256)

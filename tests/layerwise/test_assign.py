@@ -8,7 +8,7 @@ import pytest
 from keras.optimizers import SGD
 from support import unit_gradient
 from support.effective_rates import CASES, EPOCHS, LOSSES, PER_EPOCH, linear
-from support.tiers import cells
+from support.tiers import cells, once
 
 from keras_lr import callbacks, discriminative, get_rate, range_test, set_rate
 from keras_lr.schedules import LinearDecay, PolynomialDecay
@@ -43,6 +43,7 @@ WITH_SCHEDULE = ["plateau", "fit schedule", "scheduler and factors", "threshold 
 CELLS = [(case, "float") for case in CASES] + [(case, "schedule") for case in WITH_SCHEDULE]
 
 
+@once
 @pytest.mark.parametrize(("case", "kind"), cells(CELLS, quick=CELLS[::3]))
 def test_every_callback_keeps_the_shares(case, kind):
     make_callbacks, expected_rate = CASES[case]
@@ -101,6 +102,7 @@ def test_a_loss_scale_goes_outside():
     assert get_rate(model) == {"rest": 0.0, "trace_1": 0.0}
 
 
+@once
 def test_the_floor_is_that_of_multiplier_1_and_frozen_weights_do_not_stop_the_cuts():
     model = compiled(SGD(0.4))
     plateau = callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_lr=0.1)
@@ -108,6 +110,7 @@ def test_the_floor_is_that_of_multiplier_1_and_frozen_weights_do_not_stop_the_cu
     assert_applied(model, [0.4, 0.4, 0.2, 0.1, 0.1])
 
 
+@once
 def test_the_scheduler_is_given_the_rate_at_multiplier_1():
     seen = []
 
@@ -122,6 +125,7 @@ def test_the_scheduler_is_given_the_rate_at_multiplier_1():
     assert_applied(model, [0.2, 0.1, 0.05], shares)
 
 
+@once
 @pytest.mark.parametrize("rate", [0.4, LinearDecay(0.4, 4)])
 def test_rates_by_hand(rate):
     model = compiled(SGD(rate))
@@ -152,6 +156,8 @@ def test_range_test_sweeps_the_rate_at_multiplier_1(rate):
 
 def test_a_model_that_version_0_1_0_saved_goes_on():
     model = keras.saving.load_model(FIXTURES / "model-layerwise.keras")
+    # It was saved where steps are compiled, which takes PyTorch a while.
+    model.jit_compile = False
     plan = LinearDecay(0.1, 30)
     rates = [get_rate(model)]
     model.fit(np.ones((8, 2)), np.ones((8, 1)), verbose=0)
