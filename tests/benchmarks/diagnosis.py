@@ -1,8 +1,8 @@
 """How often the verdict on training curves is right, on tasks it was not fitted to; and fits it.
 
 Run `KERAS_BACKEND=jax python tests/benchmarks/diagnosis.py FOLDER --minutes M`. Sweeps that are not
-in FOLDER yet are run, so that it can be stopped and goes on; the whole family is about an hour on a
-core of its own. Then tables are printed: tasks left out in turn (all tasks on the same data
+in FOLDER yet are run, so that it can be stopped and goes on; the whole family is about half an hour on
+a core of its own, and judging it ten minutes. Then tables are printed: tasks left out in turn (all tasks on the same data
 together), optimizers left out in turn, and rules that need no fit. `--aside` judges the third of
 the tasks that nothing was tuned on, by trees fitted to the others. `--write` fits the trees of the
 package to all tasks and writes `keras_lr/diagnosis/verdict.json`.
