@@ -7,9 +7,9 @@ import numpy as np
 
 from keras_lr.diagnosis.verdict import VERDICTS
 
-# A rate is good where this part of what could be gained is lost, at even odds; a run has broken that
-# ends above its start by the second, if lower rates do better; and of a gain of less than the third
-# part of the loss, as a sweep's, nothing is said.
+# A rate is good where this part of what could be gained is lost, at even odds. A run has broken
+# that ends above its start by the second, if lower rates do better. Of a gain of less than the
+# third part of the loss, as a sweep's, nothing is said.
 _REGRET, _ABOVE, _NOTHING = 0.03, 0.05, 1e-3
 # What a sweep suggests is off by a factor of three now and then: so many decades below and above
 # it, and with that width, a rate may be too low or too high.
@@ -97,7 +97,7 @@ def together(runs, *signs):
 
     >>> flat = dict.fromkeys(VERDICTS, 0.25)
     >>> round(together(by_sweep(1.0, 1.0), flat)["good"], 2)
-    0.87
+    0.84
     """
     weights = np.array([runs[word] for word in VERDICTS])
     for sign in signs:
