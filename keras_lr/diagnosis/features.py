@@ -8,9 +8,12 @@ logging less often.
 import numpy as np
 
 _BINS = 20
-# Where the logarithm of a share begins: what is less counts as nothing.
-_LEAST = 1e-4
-_MOST = 1e4
+# Roughness is looked at in so many parts, or in single points where there are fewer.
+_FINE_BINS = 60
+# Between these are the logarithms of ratios: what is less counts as nothing.
+_LEAST, _MOST = 1e-4, 1e4
+# A range that is less, as a share of the values, is rounding.
+_ROUNDING = 1e-12
 
 
 def binned(values, bins=_BINS):
@@ -21,100 +24,124 @@ def binned(values, bins=_BINS):
     """
     values = np.asarray(values, "float64")
     count = len(values)
-    # The integral is exact at edges between values and linear in between.
     middle = values[count // 2]
     integral = np.concatenate([[0.0], np.cumsum(values - middle)]) / count
-    edges = np.linspace(0.0, 1.0, bins + 1)
-    return middle + np.diff(np.interp(edges * count, np.arange(count + 1), integral)) * bins
+    edges = np.linspace(0.0, count, bins + 1)
+    return middle + np.diff(np.interp(edges, np.arange(count + 1), integral)) * bins
 
 
 def features(curves):
     """Returns the features of a run by name; NaN where the run has not what they need.
 
     >>> from keras_lr.diagnosis.run_curves import RunCurves
-    >>> found = features(RunCurves(np.linspace(2.0, 1.0, 40)))
-    >>> round(found["loss second half"], 3)  # a straight line gains as much late as early
-    0.5
+    >>> features(RunCurves(np.linspace(2.0, 1.0, 40)))["loss trend"]  # a straight fall
+    -1.0
     """
-    loss, val = _finite(curves.loss), _finite(curves.val_loss)
+    loss, val, rate = map(_finite, (curves.loss, curves.val_loss, curves.rate))
     found = {"points": np.log10(len(loss)) if len(loss) else np.nan}
-    shape = _shape(loss)
-    val_shape = _shape(val)
-    found |= {f"loss {name}": value for name, value in shape.items()}
-    found |= {f"val {name}": value for name, value in val_shape.items()}
-    found |= _gap(loss, val)
-    found |= _from_initial(loss, val, curves.initial)
-    found |= _schedule(curves.rate)
+    for name, values in (("loss", loss), ("val", val)):
+        shape = _named(_shape, _SHAPE, values)
+        found |= {f"{name} {key}": value for key, value in shape.items()}
+    found |= _named(_gap, _GAP, loss, val)
+    initial = np.array([curves.initial], "float64")
+    found |= _named(_from_initial, _FROM_INITIAL, loss, initial[np.isfinite(initial)], val)
+    found |= _named(_schedule, _SCHEDULE, rate)
     # What is 0 but for rounding errors, which a shift changes, is 0.
     return {name: round(float(value), 7) for name, value in found.items()}
+
+
+def _named(function, names, *parts):
+    """Returns what a function says of parts of a run; NaN where one of the first two is empty."""
+    if all(len(part) for part in parts[:2]):
+        return function(*parts)
+    return dict.fromkeys(names, np.nan)
 
 
 def _finite(values):
     """Returns the finite values, and none where there are fewer than three."""
     values = np.asarray([] if values is None else values, "float64")
     values = values[np.isfinite(values)]
-    if len(values) < 3:
-        return values[:0]
     # Squares and sums of what has exploded stay finite.
-    return np.clip(values, -1e100, 1e100)
+    return np.clip(values, -1e100, 1e100) if len(values) >= 3 else values[:0]
 
 
 def _shape(values):
     """Returns the shape of one curve: where it falls, how smoothly, and what comes late."""
-    names = (
-        "first", "early", "quarter", "half", "second half", "last quarter", "last tenth", "area",
-        "end over lowest", "highest over first", "lowest at", "highest at", "rises", "late rises",
-        "roughness", "late roughness", "late roughness to gain", "noise", "late noise",
-        "noise falls", "third to second", "second to first", "after the start", "late shape",
-        "late area", "rebound", "jump", "late curvature",
-        "reached 50 %", "reached 90 %", "reached 97 %", "last over lowest", "steps go on",
-        "trend", "late trend",
-    )  # fmt: skip
-    if not len(values):
-        return dict.fromkeys(names, np.nan)
-    c = binned(values)
-    size = np.ptp(c)
-    if not size > 1e-12 * np.abs(c).max():
-        return dict.fromkeys(names, 0.0)
+    means = binned(values)
+    size = np.ptp(means)
+    if not size > _ROUNDING * np.abs(means).max():
+        return dict.fromkeys(_SHAPE, 0.0)
     # Rounded, so that of equal values the first is the lowest, whatever was added to them.
-    u = ((c - c.min()) / size).round(9)
-    fine = binned(values, min(len(values), 60))
+    u = ((means - means.min()) / size).round(9)
+    fine = binned(values, min(len(values), _FINE_BINS))
     fine = ((fine - fine.min()) / size).round(9)
-    steps, late = np.diff(fine), np.diff(fine)[len(fine) // 2 :]
-    bends = np.abs(np.diff(fine, 2)) / np.sqrt(6.0)
-    half = len(bends) // 2
-    tail = u[_BINS // 4 :]
-    rest = max(np.ptp(tail), 1e-9)
-    gains = (
-        u[1:3].mean() - u[4:6].mean(),
-        u[4:6].mean() - u[9:11].mean(),
-        u[9:11].mean() - u[-2:].mean(),
-    )
+    return _falls(u) | _late(u) | _roughness(fine) | _reached(fine)
+
+
+def _falls(u):
     end = u[-2:].mean()
-    shape = (
-        u[0], u[0] - u[1], u[0] - u[5], u[0] - u[10], u[9:11].mean() - end, u[15] - end,
-        u[-4:-2].mean() - end, u.mean(), end, 1.0 - u[0], np.argmin(u) / _BINS, np.argmax(u) / _BINS,
-        np.mean(steps > 0), np.mean(late > 0) if len(late) else np.nan,
-        _log(np.abs(steps).sum()), _log(np.abs(late).sum()),
-        _ratio(np.abs(late).sum(), abs(fine[len(fine) // 2] - fine[-1])),
-        _log(np.median(bends)) if len(bends) else np.nan,
-        _log(np.median(bends[half:])) if len(bends) else np.nan,
-        _ratio(np.median(bends[half:]), np.median(bends[: half + 1])) if len(bends) > 1 else np.nan,
-        _ratio(max(gains[2], 0.0), max(gains[1], 0.0)), _ratio(max(gains[1], 0.0), max(gains[0], 0.0)),
-        _log(rest), (tail[0] - end) / rest, (tail.mean() - end) / rest,
-        (end - tail.min()) / rest, np.max(steps, initial=0.0),
-        (u[10] - 2.0 * u[15] + end) / rest,
-        *(np.argmax(fine <= share) / len(fine) for share in (0.5, 0.1, 0.03)),
-        fine[-1], _goes_on(late), _trend(fine), _trend(fine[len(fine) // 4 :]),
-    )  # fmt: skip
-    return dict(zip(names, map(float, shape), strict=True))
+    # The gains of three parts, each as long as all before it.
+    gains = -np.diff([u[1:3].mean(), u[4:6].mean(), u[9:11].mean(), end])
+    gains = np.maximum(gains, 0.0)
+    return {
+        "first": u[0],
+        "early": u[0] - u[1],
+        "quarter": u[0] - u[5],
+        "half": u[0] - u[10],
+        "second half": u[9:11].mean() - end,
+        "last quarter": u[15] - end,
+        "last tenth": u[-4:-2].mean() - end,
+        "area": u.mean(),
+        "end over lowest": end,
+        "lowest at": np.argmin(u) / len(u),
+        "highest at": np.argmax(u) / len(u),
+        "third to second gain": _ratio(gains[2], gains[1]),
+        "second to first gain": _ratio(gains[1], gains[0]),
+    }
 
 
-def _goes_on(steps):
-    """Returns how alike successive steps are: about −0.5 in noise, and 1 on a straight line."""
-    if len(steps) < 3:
-        return np.nan
-    return np.sum(steps[1:] * steps[:-1]) / max(np.sum(steps**2), 1e-12)
+def _late(u):
+    """Returns the shape of the last three quarters, in their own range."""
+    late, end = u[len(u) // 4 :], u[-2:].mean()
+    size = max(np.ptp(late), 1e-9)
+    return {
+        "late size": _log(size),
+        "late fall": (late[0] - end) / size,
+        "late area": (late.mean() - end) / size,
+        "late rebound": (end - late.min()) / size,
+        "late curvature": (u[10] - 2.0 * u[15] + end) / size,
+    }
+
+
+def _roughness(fine):
+    half = len(fine) // 2
+    steps = np.diff(fine)
+    late = steps[half:]
+    # Second differences of noise have √6 times its deviation.
+    bends = np.abs(np.diff(fine, 2)) / np.sqrt(6.0)
+    late_bends = bends[len(bends) // 2 :]
+    found = {
+        "rises": np.mean(steps > 0),
+        "late rises": np.mean(late > 0),
+        "jump": np.max(steps, initial=0.0),
+        "way": _log(np.abs(steps).sum()),
+        "late way": _log(np.abs(late).sum()),
+        "late way to gain": _ratio(np.abs(late).sum(), abs(fine[half] - fine[-1])),
+        "noise": _log(np.median(bends)),
+        "late noise": _log(np.median(late_bends)),
+        "noise grows": _ratio(np.median(late_bends), np.median(bends[: len(bends) // 2 + 1])),
+        "trend": _trend(fine),
+        "late trend": _trend(fine[len(fine) // 4 :]),
+    }
+    # How alike successive steps are: about −0.5 in noise, and 1 on a straight line.
+    alike = np.sum(late[1:] * late[:-1]) / max(np.sum(late**2), 1e-12)
+    return found | {"steps go on": alike if len(late) > 2 else np.nan}
+
+
+def _reached(fine):
+    shares = {"reached 50 %": 0.5, "reached 90 %": 0.1, "reached 97 %": 0.03}
+    reached = {name: np.argmax(fine <= share) / len(fine) for name, share in shares.items()}
+    return reached | {"last over lowest": fine[-1]}
 
 
 def _trend(values):
@@ -124,58 +151,53 @@ def _trend(values):
 
 
 def _gap(loss, val):
-    """Returns how the validation loss lies to the training loss."""
-    names = "gap early", "gap late", "gap grows", "gap to late gain", "val size", "val late gain"
-    if not len(loss) or not len(val):
-        return dict.fromkeys(names, np.nan)
+    """Returns how the validation loss lies to the training loss, in the range of the latter."""
     c, v = binned(loss), binned(val)
-    size = max(np.ptp(c), 1e-12 * np.abs(c).max(), 1e-300)
-    early, late = (v[:2] - c[:2]).mean() / size, (v[-2:] - c[-2:]).mean() / size
-    gain = (c[9:11].mean() - c[-2:].mean()) / size
-    val_gain = (v[9:11].mean() - v[-2:].mean()) / size
-    gap = (
-        _signed(early), _signed(late), _signed(late - early), _ratio(max(late, 0.0), max(gain, 0.0)),
-        _ratio(np.ptp(v), size), _signed(val_gain),
-    )  # fmt: skip
-    return dict(zip(names, map(float, gap), strict=True))
+    size = np.ptp(c)
+    if not size > _ROUNDING * np.abs(c).max():
+        return dict.fromkeys(_GAP, 0.0)
+    early, late = ((v[part] - c[part]).mean() / size for part in (slice(2), slice(-2, None)))
+    gain, val_gain = ((x[9:11].mean() - x[-2:].mean()) / size for x in (c, v))
+    return {
+        "gap early": _signed(early),
+        "gap late": _signed(late),
+        "gap grows": _signed(late - early),
+        "gap to late gain": _ratio(max(late, 0.0), max(gain, 0.0)),
+        "val size": _ratio(np.ptp(v) / size, 1.0),
+        "val late gain": _signed(val_gain),
+    }
 
 
-def _from_initial(loss, val, initial):
+def _from_initial(loss, initial, val):
     """Returns what the loss before training says of the others."""
-    names = (
-        "gained at first",
-        "gained",
-        "initial size",
-        "highest over initial",
-        "end over initial",
-        "val over initial",
-    )
-    if not len(loss) or initial is None or not np.isfinite(initial):
-        return dict.fromkeys(names, np.nan)
-    c = binned(loss)
+    c, initial = binned(loss), initial[0]
+    end, last = c[-2:].mean(), binned(val)[-1] if len(val) else np.nan
     # Where the loss never was below the initial one, its own range is the measure.
     size = max(initial - c.min(), 1e-3 * np.ptp(c))
-    if not size > 1e-12 * np.abs(c).max():
-        return dict.fromkeys(names, 0.0)
-    ends = c[-2:].mean()
-    last = binned(val)[-1] if len(val) else np.nan
-    found = (
-        _signed((initial - c[0]) / size), _signed((initial - ends) / size),
-        _ratio(initial - c.min(), np.ptp(c)), _signed((loss.max() - initial) / size),
-        _signed((ends - initial) / max(np.ptp(c), size)), _signed((last - initial) / size),
-    )  # fmt: skip
-    return dict(zip(names, map(float, found), strict=True))
+    if not size > _ROUNDING * np.abs(c).max():
+        return dict.fromkeys(_FROM_INITIAL, 0.0)
+    return {
+        "gained at first": _signed((initial - c[0]) / size),
+        "gained": _signed((initial - end) / size),
+        "gained to range": _ratio(max(initial - c.min(), 0.0) / size, np.ptp(c) / size),
+        "highest over initial": _signed((loss.max() - initial) / size),
+        "end over initial": _signed((end - initial) / max(np.ptp(c), size)),
+        "val over initial": _signed((last - initial) / size),
+    }
 
 
 def _schedule(rate):
     """Returns the form of the schedule, without the height of the rate."""
-    names = "rate at quarter", "rate at half", "rate late", "rate last", "cuts"
-    rate = _finite(rate)
-    if not len(rate) or not rate.max() > 0:
-        return dict.fromkeys(names, np.nan)
+    if not rate.max() > 0:
+        return dict.fromkeys(_SCHEDULE, np.nan)
     r = binned(rate / rate.max())
-    cuts = np.sum(rate[1:] < 0.75 * rate[:-1])
-    return dict(zip(names, map(float, (r[5], r[10], r[15], r[-1], min(cuts, 9))), strict=True))
+    return {
+        "rate at quarter": r[5],
+        "rate at half": r[10],
+        "rate late": r[15],
+        "rate last": r[-1],
+        "cuts": min(np.sum(rate[1:] < 0.75 * rate[:-1]), 9),
+    }
 
 
 def _log(value):
@@ -183,9 +205,16 @@ def _log(value):
 
 
 def _ratio(a, b):
-    return np.log10(np.clip((a + 1e-9) / (b + 1e-9) if b >= 0 else np.nan, _LEAST, _MOST))
+    return _log((a + 1e-9) / (b + 1e-9))
 
 
 def _signed(value):
     """The logarithm of what is large, of either sign; what is small stays as it is."""
     return np.sign(value) * np.log1p(min(abs(value), 1e6))
+
+
+# The names, from a run that has all.
+_RUN = np.array([3.0, 1.0, 2.0, 0.0])
+_SHAPE, _GAP, _FROM_INITIAL, _SCHEDULE = map(
+    tuple, (_shape(_RUN), _gap(_RUN, _RUN), _from_initial(_RUN, _RUN, _RUN), _schedule(_RUN))
+)

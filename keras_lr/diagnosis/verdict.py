@@ -109,7 +109,11 @@ def verdict(curves):
     """Returns the verdict on the rate of a run and the probabilities of `VERDICTS`.
 
     The verdict is "undetermined" for fewer than 5 finite points, unless the last one is no number,
-    and where no answer is likely enough to be right, or nearly so. "good" is a rate at which the
+    and where no answer is likely enough to be right, or nearly so: in 15 % of runs with a
+    validation loss, and in 75 % of those without. Of the answers on 20 sets of data that nothing
+    was tuned on, 80 % were right, 89 % were so of the rate or of one within a factor 2.15, and
+    1.4 % pointed the wrong way. But a quarter of the good runs that were answered were called
+    something else: a comparison run knows more than curves. "good" is a rate at which the
     validation loss ends within 3 % of the lowest that any rate reaches in a run of this length, as
     a share of what training can gain.
 

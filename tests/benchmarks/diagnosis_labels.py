@@ -28,8 +28,8 @@ class Labels:
 def labels_of(run):
     """Returns the `Labels` of a sweep's arrays, by the validation loss at the end.
 
-    Regret is (loss − lowest) / (initial − lowest), where `initial` is the loss before training or of
-    the best constant answer, whichever is lower. Good is at most 3 %; what is not is too small
+    Regret is (loss − lowest) / (initial − lowest), where `initial` is the loss before training or
+    of the best constant answer, whichever is lower. Good is at most 3 %; what is not is too small
     below the best rate and too large above; there it has diverged where a loss is no number, or the
     training loss ends 5 % above that before training. The validation loss may also be that high
     where the network has learned too much, at a rate that does not diverge.

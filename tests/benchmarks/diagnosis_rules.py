@@ -72,7 +72,8 @@ def _roughness(values):
     values = values[np.isfinite(values)]
     if len(values) < 3:
         return 0.0
-    return np.log(np.abs(np.diff(values)).sum() / max(abs(values[0] - values[-1]), 1e-12))
+    way = max(np.abs(np.diff(values)).sum(), 1e-12)
+    return np.log(way / max(abs(values[0] - values[-1]), 1e-12))
 
 
 class ByRate:

@@ -74,8 +74,9 @@ def figures(sweeps, doubtful=None):
         "macro-F1": _macro_f1(confusion),
     }
     if sweeps[0].probabilities is not None:
-        p = np.concatenate([s.probabilities[k] for s, k in zip(sweeps, keep)])[said]
-        found["ECE"] = calibration_error(p[np.arange(len(p)), answers[said]], (answers == labels)[said])
+        p = np.concatenate([s.probabilities[k] for s, k in zip(sweeps, keep)])
+        claimed = p[said, answers[said]]
+        found["ECE"] = calibration_error(claimed, (answers == labels)[said])
     if doubtful is None:
         before = np.concatenate([s.labels.regrets for s in sweeps])
         after = np.concatenate([s.followed() for s in sweeps])

@@ -6,6 +6,7 @@ seeds, and the same run at 18 rates. Needs the back end JAX.
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 import regret_task_models
@@ -13,6 +14,7 @@ from keras import layers, ops
 from regret_tasks import TASKS, Task
 
 RATES, RATIO = 18, 2.15
+_SWEEPS = 188
 SCHEDULES = "constant", "linear", "cosine", "WSD", "plateau"
 _MOST_UPDATES, _MOST_UPDATES_OF_IMAGES, _LEAST_UPDATES = 2400, 400, 80
 # The middle of the sweep, by optimizer; a range of 5.6 decades is around it.
@@ -107,14 +109,15 @@ class Sweep:
         return middle * RATIO ** (np.arange(RATES) - (RATES - 1) / 2)
 
 
-def family(rounds=4, variants=2):
-    """Returns the sweeps: in each round every task once, in `variants` that compile together."""
-    return [
+def family():
+    """Returns the sweeps: every task once with its own optimizer, then others with another."""
+    pairs = (
         sweep
-        for number in range(rounds)
+        for number in itertools.count()
         for index, task in _shuffled(number)
-        for sweep in _variants(task, np.random.default_rng([number, index]), number, variants)
-    ]
+        for sweep in _variants(task, np.random.default_rng([number, index]), number)
+    )
+    return list(itertools.islice(pairs, _SWEEPS))
 
 
 def _shuffled(number):
@@ -122,7 +125,7 @@ def _shuffled(number):
     return [(int(i), TASKS_OF_FAMILY[i]) for i in order]
 
 
-def _variants(task, rng, number, variants):
+def _variants(task, rng, number):
     optimizer = str(rng.choice(_COMMON)) if number else task.optimizer
     rows = max(int(task.rows * rng.choice([0.35, 0.6, 1.0])), 60)
     largest = min(256, rows // 3)
@@ -134,6 +137,6 @@ def _variants(task, rng, number, variants):
     longest = int(np.clip(most / each, 10, 300))
     shortest = int(np.clip(_LEAST_UPDATES / each, 10, longest))
     schedules = rng.permutation(SCHEDULES)
-    for i in range(variants):
+    for i in range(2):
         epochs = int(round(np.exp(rng.uniform(np.log(shortest), np.log(longest)))))
         yield Sweep(task, str(schedules[i]), epochs, 10 * number + i)

@@ -17,7 +17,9 @@ from keras_lr.diagnosis.run_curves import RunCurves
 from keras_lr.diagnosis.trees import Trees
 from keras_lr.diagnosis.verdict import FINE, VERDICTS, model, probabilities, verdict
 
-DATA = pathlib.Path(module.__file__).with_name("verdict.json")
+FILE = pathlib.Path(module.__file__).with_name("verdict.json")
+DATA = json.loads(FILE.read_text())
+TREES = Trees(DATA["rounds"])
 T = np.arange(1, 61) / 60
 
 
@@ -138,20 +140,18 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(ROWS)
 def test_trees_are_what_one_reads_in_the_file(row):
-    data = json.loads(DATA.read_text())
-    expected = [sum(by_hand(trees[k], row) for trees in data["rounds"]) for k in range(len(FINE))]
-    assert Trees(data["rounds"])(row) == pytest.approx(expected, abs=1e-9)
+    expected = [sum(by_hand(trees[k], row) for trees in DATA["rounds"]) for k in range(len(FINE))]
+    assert TREES(row) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_data_are_whole():
-    data = json.loads(DATA.read_text())
     names = list(features(PLAIN["good"]))
-    assert data["features"] == names
-    assert {len(trees) for trees in data["rounds"]} == {len(FINE)} == {len(data["start"])}
-    assert DATA.stat().st_size < 200_000
+    assert DATA["features"] == names
+    assert {len(trees) for trees in DATA["rounds"]} == {len(FINE)} == {len(DATA["start"])}
+    assert FILE.stat().st_size < 200_000
     used = set()
 
     def visit(tree):
@@ -159,7 +159,7 @@ def test_the_data_are_whole():
             used.add(tree[0])
             visit(tree[3]), visit(tree[4])
 
-    for trees in data["rounds"]:
+    for trees in DATA["rounds"]:
         for tree in trees:
             visit(tree)
     assert max(used) < len(names) and len(used) > len(names) / 2
