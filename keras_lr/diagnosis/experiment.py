@@ -7,9 +7,10 @@ import numpy as np
 
 from keras_lr.diagnosis.verdict import VERDICTS
 
-# A rate is good where this part of what could be gained is lost, at even odds; and the runs have
-# broken where they end above their start by the second.
-_REGRET, _ABOVE = 0.03, 0.05
+# A rate is good where this part of what could be gained is lost, at even odds; a run has broken that
+# ends above its start by the second, if lower rates do better; and of a gain of less than the third
+# part of the loss, as a sweep's, nothing is said.
+_REGRET, _ABOVE, _NOTHING = 0.03, 0.05, 1e-3
 # What a sweep suggests is off by a factor of three now and then: so many decades below and above
 # it, and with that width, a rate may be too low or too high.
 _BELOW, _HIGHER, _BREAKS, _WIDTH = -0.7, 0.6, 1.3, 0.25
@@ -79,12 +80,15 @@ def by_runs(scores, start):
         return _normal((0.0, 0.0, 0.0, 1.0))
     best = min(finite, key=finite.get)
     gain = start - finite[best]
-    if gain <= 0.0:
-        # Nothing trains: the rate breaks it, or there is nothing to learn.
-        return _normal((0.25, 0.25, 0.25, 0.25) if own <= start else (0.0, 0.0, 0.3, 0.7))
-    if not math.isfinite(own) or own > start + _ABOVE * gain:
+    if not math.isfinite(own):
         return _normal((0.0, 0.0, 0.1, 0.9))
-    good = 1.0 / (1.0 + ((own - finite[best]) / gain / _REGRET) ** 2)
+    if gain <= _NOTHING * abs(start):
+        # Nothing trains: the rate breaks it, or is far too small, or there is nothing to learn.
+        rises = own > start + _NOTHING * abs(start) and best < 1.0
+        return _normal((0.0, 0.0, 0.3, 0.7) if rises else (1.0, 1.0, 1.0, 1.0))
+    if own > start + _ABOVE * gain and best < 1.0:
+        return _normal((0.0, 0.0, 0.1, 0.9))
+    good = 1.0 / (1.0 + min((own - finite[best]) / gain / _REGRET, 1e9) ** 2)
     return _normal((1.0 - good, good, 0.0, 0.0) if best > 1.0 else (0.0, good, 1.0 - good, 0.0))
 
 

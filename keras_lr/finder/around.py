@@ -12,8 +12,9 @@ from keras_lr.finder.verification import Runs
 from keras_lr.schedules import Tabulated
 from keras_lr.trials import Trials
 
-# The rate itself, and the two beside it; what the sweep suggests too, if it is further off.
-_FACTORS, _FURTHER, _FURTHEST = (1.0, 3.0, 1.0 / 3.0), 4.0, 1e4
+# The rate itself, and the two beside it; what the sweep suggests too, if it is further off, and
+# where it suggests nothing, as where all rates of the run are too small to see, a much higher one.
+_FACTORS, _FURTHER, _FURTHEST, _UNKNOWN = (1.0, 3.0, 1.0 / 3.0), 4.0, 1e4, 30.0
 
 
 class Comparison(NamedTuple):
@@ -60,7 +61,7 @@ class Comparison(NamedTuple):
 
 def _far(suggestion, peak):
     if not suggestion:
-        return []
+        return [_UNKNOWN]
     factor = suggestion / peak
     is_far = max(factor, 1.0 / factor) > _FURTHER
     return [min(max(factor, 1.0 / _FURTHEST), _FURTHEST)] if is_far else []
