@@ -10,7 +10,9 @@ from setuptools import setup
 
 README = pathlib.Path(__file__).with_name("README.md").read_text(encoding="utf-8")
 PICTURE = re.compile(r"!\[[^]]*\]\((?!https://)[^)]*\)\n+")
-LINK = re.compile(r"\[([^]]*)\]\((?!https://)([^)#]*)[^)]*\)")
+TO_HEADING = re.compile(r"\[([^]]*)\]\(#[^)]*\)")
+TO_FILE = re.compile(r"\[([^]]*)\]\((?!https://)([^)#]*)[^)]*\)")
 PATHS = "\nPaths are those in the source distribution.\n"
 
-setup(long_description=LINK.sub(r"\1 (`\2`)", PICTURE.sub("", README)) + PATHS)
+text = TO_HEADING.sub(r"\1", PICTURE.sub("", README))
+setup(long_description=TO_FILE.sub(r"\1 (`\2`)", text) + PATHS)

@@ -1,11 +1,12 @@
 """How often the verdict on training curves is right, on tasks it was not fitted to; and fits it.
 
 Run `KERAS_BACKEND=jax python tests/benchmarks/diagnosis.py FOLDER --minutes M`. Sweeps that are not
-in FOLDER yet are run, so that it can be stopped and goes on; the whole family is about half an hour on
-a core of its own, and judging it ten minutes. Then tables are printed: tasks left out in turn (all tasks on the same data
-together), optimizers left out in turn, and rules that need no fit. `--aside` judges the third of
-the tasks that nothing was tuned on, by trees fitted to the others. `--write` fits the trees of the
-package to all tasks and writes `keras_lr/diagnosis/verdict.json`.
+in FOLDER yet are run, so that it can be stopped and goes on; all of them are about half an hour on
+a core of its own, and judging them ten minutes. Then tables are printed: tasks left out in turn
+(all tasks on the same data together), optimizers left out in turn, and rules that need no fit.
+`--aside` judges the third of the tasks that nothing was tuned on, where no other task has their
+data, by trees fitted to the others. `--write` fits the trees of the package to all tasks and writes
+`keras_lr/diagnosis/verdict.json`.
 
 A run is labelled by the others of its sweep (`diagnosis_labels.py`). Figures are over answered
 runs, with the coverage beside them. "Near" is right where a run of the sweep within a factor 2.5
@@ -126,7 +127,9 @@ def main():
         aside = tables_of([s for s in sweeps if s.is_aside], folder)
     if options.aside:
         data = fit(tables)
-        report("Kept aside", [unseen(t, runs(t.sweep), data) for t in aside], temperature)
+        known = {t.sweep.group for t in tables}
+        new = [unseen(t, runs(t.sweep), data) for t in aside if t.sweep.group not in known]
+        report(f"Kept aside, on data of their own: {len(new)} sweeps", new, temperature)
     if options.write:
         data = fit(tables + aside) | {"temperature": temperature}
         path = pathlib.Path(verdict.__file__).with_name("verdict.json")
