@@ -87,11 +87,14 @@ def _batches(callbacks, steps_per_epoch, x, batch_size, share):
         return checks.COUNT("steps_per_epoch", steps_per_epoch)
     given = [getattr(callback, "given_steps_per_epoch", None) for callback in callbacks]
     known = next((steps for steps in given if isinstance(steps, int)), None)
-    return known if x is None else _counted(x, size, share) or known
+    return known if x is None else batches_of(x, size, share) or known
 
 
-def _counted(x, size, share):
-    """Returns the number of batches in data, without reading them; None where it is not known."""
+def batches_of(x, size, share=0.0):
+    """Returns the number of batches in data, without reading them; None where it is not known.
+
+    Arrays are cut into batches of `size`, the last `share` of their rows left out.
+    """
     if isinstance(x, keras.utils.PyDataset):
         return x.num_batches
     if hasattr(x, "cardinality"):

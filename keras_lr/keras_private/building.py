@@ -35,3 +35,12 @@ def build_before_training(model):
         # As the other two back ends do in `fit`, but by the shapes alone: no batch is read.
         data = data.element_spec
     build_from(model, data)
+
+
+def build_all(model, data):
+    """Builds a model, its optimizer, its metrics and its loss, by the shapes of a batch.
+
+    What is not built when `fit` begins has it read its data once more, and shuffle otherwise.
+    """
+    model._symbolic_build(data_batch=data)
+    build_optimizer(model)

@@ -5,6 +5,7 @@ pyplot figure, as in pandas: notebooks display it, and `ax.figure.savefig(...)` 
 """
 
 from keras_lr.checks import gone
+from keras_lr.plotting.comparison import plot_comparison
 from keras_lr.plotting.diagnosis import plot_diagnosis
 from keras_lr.plotting.record import mark_events, plot_losses, plot_record
 from keras_lr.plotting.schedules import plot_schedules
@@ -13,6 +14,7 @@ from keras_lr.plotting.what_if import plot_replays
 
 __all__ = [
     "mark_events",
+    "plot_comparison",
     "plot_diagnosis",
     "plot_losses",
     "plot_record",

@@ -30,7 +30,7 @@ class RateTable:
         self._tables = [self._live.add(o, np.zeros(capacity)) for o in self._optimizers]
         self._update = self._live.add(self._counting, 0.0)
         for optimizer, table in zip(self._optimizers, self._tables):
-            self._overrides.put(optimizer, RATE_METHOD, self._reader(table))
+            self._overrides.put(optimizer, RATE_METHOD, self._reader(optimizer, table))
 
     def write(self, rates):
         """Puts other rates into the table and begins at the first; the last one is kept."""
@@ -64,10 +64,24 @@ class RateTable:
         self._overrides.take_off()
         self._live.take_off()
 
-    def _reader(self, table):
+    def _reader(self, optimizer, table):
         def rate():
             self.was_read = True
-            place = ops.minimum(ops.cast(self._update, "int32"), self.capacity - 1)
-            return ops.take(table, place)
+            place = ops.cast(self._place(optimizer), "int32")
+            return ops.take(table, ops.minimum(place, self.capacity - 1))
 
         return rate
+
+    def _place(self, optimizer):
+        """Returns, inside the step, where in its table an optimizer is."""
+        return self._update
+
+
+class CountedRates(RateTable):
+    """A table that is read at the optimizer's own count, for runs that begin at its update 0.
+
+    Nothing else in the step knows of it, which is that of a plain `fit` with a schedule.
+    """
+
+    def _place(self, optimizer):
+        return optimizer.iterations
