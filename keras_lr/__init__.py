@@ -1,9 +1,10 @@
 """The learning-rate toolkit for Keras 3: choose a rate, drive it, explain what happened."""
 
-from keras_lr import callbacks, schedules
+from keras_lr import _startup, callbacks, schedules
 from keras_lr._version import __version__
 from keras_lr.callbacks import plot_what_if
 from keras_lr.comparison import Comparison, compare
+from keras_lr.explanation import Diagnosis, diagnose
 from keras_lr.finder import RangeTest, range_test
 from keras_lr.layerwise import discriminative
 from keras_lr.linting import lint
@@ -20,12 +21,14 @@ from keras_lr.schedules.predictions import bound, rank
 __all__ = [
     "Bound",
     "Comparison",
+    "Diagnosis",
     "RangeTest",
     "Ranking",
     "__version__",
     "bound",
     "callbacks",
     "compare",
+    "diagnose",
     "discriminative",
     "get_rate",
     "learning_rate_for_data_size",

@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_lr.commands import demo, find, plot, rank
+from keras_lr.commands import demo, diagnose, find, plot, rank
 from keras_lr.commands.options import Parser
 
 
@@ -12,7 +12,7 @@ def main(arguments=None):
         prog="keras-lr", description="Choose, drive and explain learning rates for Keras 3."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (demo, plot, rank, find):
+    for command in (demo, plot, rank, find, diagnose):
         command.add(commands)
     options = parser.parse_args(arguments)
     return options.run(options)

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_lr import callbacks, schedules
+from keras_lr.explanation import diagnose
 from keras_lr.files import write_atomically
 
 BATCH_SIZE = 64
@@ -119,7 +120,7 @@ def train(data, make_callback, say=None):
     runs, losses, accuracies = [], [], []
     for seed in range(SEEDS):
         model, driver = build_model(seed), make_callback()
-        recorder = callbacks.LearningRateRecorder()
+        recorder = callbacks.DiagnoseLearningRate(verbose=0, early_warning=False)
         shown = [Progress(say)] if say and not runs else []
         fit(model, data, EPOCHS, [driver, recorder, *shown])
         tested = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
@@ -129,6 +130,25 @@ def train(data, make_callback, say=None):
     recorder, driver = runs[0]
     rate = float(np.nanmax(recorder.learning_rate))
     return Outcome(rate, recorder, driver, losses, accuracies)
+
+
+def explain(auto, constants):
+    """Returns the diagnoses of the first seed's runs, as text."""
+    lines = []
+    for name, found in diagnoses(auto, constants).items():
+        lines += [
+            f"Diagnosis of {name}",
+            *(f"  {line}" for line in found.report().splitlines()),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def diagnoses(auto, constants):
+    """Returns what is said, by its curves alone, of a run of the callback and of the worst rate."""
+    worst = max(constants, key=lambda outcome: outcome.mean_and_error()[0])
+    runs = {"AutoLearningRate()": auto, f"constant {worst.rate:g}": worst}
+    return {name: diagnose(outcome.recorder) for name, outcome in runs.items()}
 
 
 def report(auto, constants, test_images):
@@ -166,8 +186,8 @@ def draw(auto, constants):
 
     from keras_lr import plotting
 
-    figure = Figure(figsize=(11, 7.5), layout="constrained")
-    (ax_found, ax_rate), (ax_result, ax_loss) = figure.subplots(2, 2)
+    figure = Figure(figsize=(16, 7.5), layout="constrained")
+    (ax_found, ax_rate, ax_loss), (ax_result, *explained) = figure.subplots(2, 3)
     auto.driver.found.plot(ax_found)
     ax_found.set_title(f"Choose: {len(auto.driver.found.losses)} updates at rising rates")
     plotting.plot_record(auto.recorder, ax_rate, losses=False)
@@ -182,7 +202,10 @@ def draw(auto, constants):
     plotting.plot_losses(auto.recorder, ax_loss)
     plotting.mark_events(auto.recorder, ax_loss)
     ax_loss.set_yscale("log")
-    ax_loss.set_title("Explain: losses, and what the callback did")
+    ax_loss.set_title("Drive: losses, and what the callback did")
+    for ax, (name, found) in zip(explained, diagnoses(auto, constants).items()):
+        found.plot(ax)
+        ax.set_title(f"Explain: {name}\n{ax.get_title()}")
     for ax in (ax_result, ax_loss):
         ax.grid(True, alpha=0.3)
         ax.legend(fontsize="small")
@@ -205,9 +228,11 @@ def run(folder="demo", say=print):
         constants.append(train(data, lambda rate=rate: _constant(rate)))
         say(f"   {rate:g}: test loss {constants[-1]}")
     text = report(auto, constants, len(data.y_test))
-    write_atomically(folder / "report.txt", text)
     draw(auto, constants).savefig(folder / "digits.png", dpi=110)
-    say(f"3. Explain\n\n{text}")
+    say(f"3. The result\n\n{text}")
+    explained = explain(auto, constants)
+    say(f"4. Explain: was the rate right, by the curves of the first seed alone?\n\n{explained}")
+    write_atomically(folder / "report.txt", f"{text}\n{explained}")
     seconds = time.perf_counter() - begin
     say(f"Wrote {folder / 'digits.png'} and {folder / 'report.txt'} in {seconds:.0f} s.")
     return folder

@@ -27,7 +27,11 @@ def test_demo_writes_picture_and_report_and_shows_progress(quick, tmp_path, caps
         "1. Train with AutoLearningRate()" in told and "epoch  5/5" in told and "digits.png" in told
     )
     report = (tmp_path / "out" / "report.txt").read_text()
-    assert "Loss on 500 test images" in report and report in told
+    assert "Loss on 500 test images" in report
+    # The result, and why: in the file they follow one another.
+    result, explained = report.split("Diagnosis of AutoLearningRate()")
+    assert result.strip() in told and explained.strip() in told
+    assert "Diagnosis of constant 0." in explained and "The learning rate: " in explained
     assert (tmp_path / "out" / "digits.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -4,6 +4,7 @@ from keras_lr.callbacks.automatic import AutoLearningRate
 from keras_lr.callbacks.backup import TrainingBackup
 from keras_lr.callbacks.base import RateCallback
 from keras_lr.callbacks.controller import Controller, ControllerState
+from keras_lr.callbacks.diagnosing import DiagnoseLearningRate
 from keras_lr.callbacks.hyperparameters import MomentumSchedule, WeightDecaySchedule
 from keras_lr.callbacks.loss_driven import BoldDriver, GreedyLR
 from keras_lr.callbacks.plateau import ReduceLROnPlateau
@@ -24,6 +25,7 @@ __all__ = [
     "BoldDriver",
     "Controller",
     "ControllerState",
+    "DiagnoseLearningRate",
     "Event",
     "FitSchedule",
     "GreedyLR",

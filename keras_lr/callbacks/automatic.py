@@ -89,7 +89,7 @@ class AutoLearningRate(ProgressController):
 
     Raises `ValueError` in `on_train_begin` where the length of the run is not known, and before the
     first update where the data cannot be read again. Source: tests/benchmarks, whose figures are in
-    the README.
+    docs/finding.md.
     """
 
     sets_base = True
@@ -97,7 +97,7 @@ class AutoLearningRate(ProgressController):
     found = monitored = None
     # By optimizer, the share in the rate that each had from the beginning.
     _shares: dict = {}
-    _at_best, _is_at_best = None, False
+    _is_at_best = False
 
     def __init__(
         self,
@@ -297,8 +297,9 @@ class AutoLearningRate(ProgressController):
 
     # State
 
-    def get_arrays(self):
-        return [] if self._at_best is None else self._at_best.arrays()
+    def go_back(self, checkpoint):
+        super().go_back(checkpoint)
+        self._is_at_best = False
 
     def restore(self, entry):
         super().restore(entry)
@@ -309,8 +310,7 @@ class AutoLearningRate(ProgressController):
             self.state = self.state._replace(best=None, wait=0)
 
     def __getstate__(self):
-        # They hold the model's variables.
-        return {**super().__getstate__(), "_at_best": None, "_shares": {}}
+        return {**super().__getstate__(), "_shares": {}}
 
 
 def _patience(epochs):

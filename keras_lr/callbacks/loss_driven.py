@@ -64,7 +64,7 @@ class BoldDriver(ProgressController):
     """Multiplies the rate by `increase` when the loss fell, by `decrease` when it rose.
 
     After every evaluation: `increase` if the metric is better than at the one before, `decrease`
-    if it is worse by more than `tolerance` × |the one before|, and 1 in between. A value that is
+    if it is worse by more than `tolerance * |the one before|`, and 1 in between. A value that is
     not finite is a rise, and is not compared with afterwards. No step leads the next update's
     rate beyond `min_lr` or `max_lr`; None is a thousandth and the thousandfold of what the
     optimizer would have without this callback. Under a `MultiOptimizer` it is the smallest rate

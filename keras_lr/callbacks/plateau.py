@@ -192,9 +192,6 @@ class ReduceLROnPlateau(BestController):
         elif self._best_of is not self.model:
             self._at_best = None
 
-    def get_arrays(self):
-        return [] if self._at_best is None else self._at_best.arrays()
-
     def restore(self, entry):
         super().restore(entry)
         is_kept = self._left_off is not None and self._at_best is not None
@@ -219,8 +216,7 @@ class ReduceLROnPlateau(BestController):
             self.driver.rewind(self._at_best.restore)
 
     def __getstate__(self):
-        # It holds the model's variables; a `TrainingBackup` may still ask for it after the fit.
-        return {**super().__getstate__(), "_at_best": None, "_best_of": None}
+        return {**super().__getstate__(), "_best_of": None}
 
     # As in Keras, for those who read it or derive from it.
 

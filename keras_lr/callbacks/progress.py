@@ -16,6 +16,9 @@ class ProgressController(Controller):
     of its name; where neither tells, training does not begin.
     """
 
+    # A `Snapshot` at the best value, where a subclass keeps one.
+    _at_best = None
+
     def __init__(
         self,
         monitor,
@@ -66,6 +69,22 @@ class ProgressController(Controller):
         if best is None:
             return True
         return value < best - margin if self.lower_is_better else value > best + margin
+
+    # The state at the best value goes where the best value goes.
+
+    def checkpoint(self):
+        return super().checkpoint(), self._at_best
+
+    def go_back(self, checkpoint):
+        state, self._at_best = checkpoint
+        super().go_back(state)
+
+    def get_arrays(self):
+        return [] if self._at_best is None else self._at_best.arrays()
+
+    def __getstate__(self):
+        # It holds the model's variables; a `TrainingBackup` may still ask for it after the fit.
+        return {**super().__getstate__(), "_at_best": None}
 
 
 class BestController(ProgressController):

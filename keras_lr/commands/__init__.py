@@ -1,3 +1,3 @@
 """The commands, one module each: `add` declares its options, `run` returns the exit status."""
 
-__all__ = ["demo", "find", "plot", "rank"]
+__all__ = ["demo", "diagnose", "find", "plot", "rank"]

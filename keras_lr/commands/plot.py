@@ -34,7 +34,7 @@ def add(commands):
     parser.add_argument(
         "--output", type=kinds.picture_file, help=f"PNG, PDF or SVG file (default: {_PICTURE})"
     )
-    # Until version 0.2.
+    # Gone since version 0.2: it raises in this one.
     parser.add_argument("--terminal", action="store_true", help=argparse.SUPPRESS)
     parser.set_defaults(run=run)
 

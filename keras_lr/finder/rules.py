@@ -170,7 +170,7 @@ def fallen(curve):
     >>> bool(0.0079 < at * np.sqrt(6 * np.log(10) / 400) < 0.0112)
     True
 
-    Source: tests/benchmarks/range_test_regret.py, whose figures are in the README.
+    Source: tests/benchmarks/range_test_regret.py, whose figures are in docs/finding.md.
     """
     levels, rates = curve.centred, np.log(curve.rates)
     if not len(levels):

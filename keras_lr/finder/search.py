@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 
+from keras_lr.finder import rules
 from keras_lr.finder.curve import Curve, mean_curve
 from keras_lr.finder.result import RangeTest
 from keras_lr.finder.stopping import AfterDivergence
@@ -17,6 +18,8 @@ _LOWER, _TIMES = 1e-4, 2
 LONGEST_SWEEP, SHORTEST_SWEEP = 100, 50
 # Runs of fewer updates judge the start, and those of more say little that they do not.
 _SHORTEST_RUN, _LONGEST_RUN, _FEWEST, _RUNS = 25, 400, 2, 4
+# Where a loss falls up to the last rate, what may be read off the fall is below this part of it.
+_BEFORE_LAST = 0.1
 # Keras' default of most optimizers.
 _DEFAULT = 0.001
 # The part of arrays that judges short runs where there are no validation data.
@@ -102,7 +105,12 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
 
 
 def _fallback(result, optimizer):
-    """Returns a rate where the sweep suggests none: below where it broke, or the optimizer's."""
+    """Returns a rate where the sweep suggests none: in its fall, below its end, the optimizer's."""
+    if result.status == "still falling":
+        # As linear models do under Adam. Most of the fall must be behind well before the last rate.
+        fallen = rules.fallen(result.repeats[0])
+        if fallen < _BEFORE_LAST * result.learning_rates[-1]:
+            return fallen
     # Not `learning_rate`, which is that of the trials.
     own = max(float(rate_in_step(leaf)) for leaf in leaves(optimizer))
     # A schedule in the optimizer may be at its end.

@@ -77,7 +77,7 @@ def range_test(
             is their mean; their suggestions give `interval`.
         verify: short runs of `schedule` at rates around the suggestion, of which the best becomes
             the suggestion, the lowest of those that are as good. Costs `verify` · num_steps
-            updates; 3 or 4 will do; figures are in the README.
+            updates; 3 or 4 will do; figures are in docs/finding.md.
         total_steps: the length of the planned run, in updates or as "20 epochs". Without it the
             suggestion is for a few hundred: see `RangeTest.total_steps`.
         budget: in the place of `num_steps`, `repeats` and `verify`: at most so many updates for

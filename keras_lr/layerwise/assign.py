@@ -35,8 +35,8 @@ def discriminative(optimizer, model, multipliers=None, *, decay=None) -> Layerwi
             change of `trainable`, call this again.
         multipliers: a dictionary of numbers >= 0 by pattern. `*` and `?` work as in file names,
             except that `*` also matches slashes. A pattern without a slash names layers or models
-            at any depth ("block1*"). A pattern with one is compared with the whole path to a layer
-            or a weight ("backbone/block1*", "head/kernel", "*/bias"). The first match counts. What
+            at any depth: `block1*`. A pattern with one is compared with the whole path to a layer
+            or a weight: `backbone/block1*`, `head/kernel`, `*/bias`. The first match counts. What
             matches none is the group "rest", at multiplier 1. A pattern that matches nothing is an
             error that lists the names.
         decay: instead of multipliers, the factor per layer: a layer that n layers follow on the

@@ -6,6 +6,7 @@ pyplot figure, as in pandas: notebooks display it, and `ax.figure.savefig(...)` 
 
 from keras_lr.checks import gone
 from keras_lr.plotting.comparison import plot_comparison
+from keras_lr.plotting.diagnosis import plot_diagnosis
 from keras_lr.plotting.record import mark_events, plot_losses, plot_record
 from keras_lr.plotting.schedules import plot_schedules
 from keras_lr.plotting.sweep import plot_sweep
@@ -14,6 +15,7 @@ from keras_lr.plotting.what_if import plot_replays
 __all__ = [
     "mark_events",
     "plot_comparison",
+    "plot_diagnosis",
     "plot_losses",
     "plot_record",
     "plot_replays",
@@ -21,5 +23,5 @@ __all__ = [
     "plot_sweep",
 ]
 
-# Until version 0.2.
+# Gone since version 0.2: it raises in this one.
 __getattr__ = gone(__name__, {"plot_what_if": "Write `from keras_lr import plot_what_if`."})

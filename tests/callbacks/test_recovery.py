@@ -168,6 +168,29 @@ def test_other_callbacks_forget_the_epoch_wherever_they_are_listed(order):
     assert history["learning_rate"] == pytest.approx([0.4, 0.4, 1.2, 0.6])
 
 
+KEEPERS = {
+    "weights": lambda: callbacks.ReduceLROnPlateau("metric", mode="min", restore_best="weights"),
+    "all": lambda: callbacks.ReduceLROnPlateau("metric", mode="min", restore_best="all"),
+    "auto": lambda: callbacks.AutoLearningRate(monitor="metric", mode="min", verbose=0),
+}
+
+
+@once
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("kind", KEEPERS)
+def test_a_best_epoch_that_is_undone_is_not_gone_back_to(kind, order):
+    """The third epoch has the best metric, and breaks."""
+    model, keeper = network("sgd"), KEEPERS[kind]()
+    feed, watch = unit_gradient.Feed([1.0, 0.9, 0.1, 0.95], "metric"), Watch()
+    used = [AfterEpoch(2, poison), watch, feed, *[keeper, recovery()][::order]]
+    train(model, 4, used, validation_split=0.25)
+    assert keeper.state.best == 0.9
+    kept = keeper.get_arrays()
+    assert all(np.all(np.isfinite(array)) for array in kept)
+    expected = watch.ends[1][: len(model.weights)]
+    assert_same_bits([np.array(array) for array in kept[: len(expected)]], expected)
+
+
 # What is a divergence
 
 

@@ -119,7 +119,7 @@ def test_an_optimizer_from_outside_of_the_scope_is_refused(on_two_devices):
 
 
 # What Keras cannot do yet, without anything of ours. Where one of these tests fails, Keras has
-# mended it: move the case to those that must work, and strike it from the README.
+# mended it: move the case to those that must work, and strike it from docs/resuming.md.
 
 
 @on_tensorflow

@@ -59,6 +59,7 @@ KINDS = {
     "steep": lambda: Quadratic(1e5),
     "flat": lambda: Quadratic(1e-3),
     "above all rates": lambda: Quadratic(1e-9),
+    "falling to the last rate": lambda: Quadratic(3e-3),
     "below all rates": lambda: Quadratic(1e10),
     "flat for ever": lambda: Quadratic(loss=lambda loss, rate: 0.693),
     "no number above a rate": lambda: Quadratic(
@@ -84,6 +85,24 @@ def test_a_budget_is_never_exceeded_and_where_a_rate_trains_there_is_a_suggestio
         # Gradient descent is stable below 2/c.
         assert 0.01 / trials.curvature < found.suggestion < 2.0 / trials.curvature
     assert len(found.evidence) in ((0, 2, 3, 4) if budget < 200 else (2, 3, 4))
+
+
+def slowing(loss, rate):
+    """Most of the fall is behind at a rate of 0.1; then it goes on slowly, for ever."""
+    return 2.0 - 1.6 / (1.0 + 0.03 / rate) - 0.01 * max(math.log10(rate) + 1.0, 0.0)
+
+
+def test_where_the_loss_falls_to_the_last_rate_the_choice_is_in_the_fall():
+    trials = Quadratic(loss=slowing)
+    found = search(trials, 50, lambda length: planned_schedule(None, length))
+    assert found.status == "still falling" and not found.evidence
+    assert 0.03 < found.suggestion < 3.0
+
+
+def test_where_all_of_the_fall_is_at_the_last_rates_the_optimizer_has_its_own():
+    trials = Quadratic(3e-3, own=0.02)
+    found = search(trials, 50, lambda length: planned_schedule(None, length))
+    assert found.status == "still falling" and found.suggestion == pytest.approx(0.02)
 
 
 def test_a_sweep_that_diverges_at_once_begins_again_lower():

@@ -1,4 +1,4 @@
-"""The README's picture shows every example, as it is now."""
+"""The catalogue's picture shows every example, as it is now."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""`import keras_lr` brings in nothing that Keras has not brought in already."""
+"""`import keras_lr`, and its command, bring in nothing that Keras has not brought in already."""
 
 import json
 import subprocess
@@ -8,7 +8,7 @@ SCRIPT = """
 import json, sys
 import keras
 before = set(sys.modules)
-import keras_lr
+import keras_lr.__main__
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 

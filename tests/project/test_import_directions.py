@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import sys
 
 import pytest
 
@@ -27,7 +28,7 @@ FLOORS = [
     {"prediction"},
     {"plotting"},
     {"traces", "scaling"},
-    {"checks", "files", "_version"},
+    {"checks", "files", "_startup", "_version"},
 ]
 # The command line is one room; `__main__` alone starts it.
 ROOMS = {"__main__": "commands"}
@@ -130,3 +131,14 @@ def test_the_tests_see_late_imports_and_circles(tmp_path):
     assert wrong_ways(seen, floors) == ["house.cellar.shelf -> house.roof"]
     beside = wrong_ways(seen, [{"__init__"}, {"roof", "cellar"}])
     assert beside == ["house.cellar.shelf -> house.roof", "house.roof -> house.cellar"]
+
+
+def test_findings_need_nothing_but_numpy():
+    found = set()
+    for path in (PACKAGE / "diagnosis").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module.partition(".")[0])
+    assert found - set(sys.stdlib_module_names) == {"numpy", "keras_lr"}

@@ -1,4 +1,4 @@
-"""Draws the README's picture, a panel for each class.
+"""Draws the catalogue's picture, a panel for each class.
 
 Run `PYTHONPATH=tests python -m support.gallery`.
 """
@@ -34,7 +34,7 @@ FAMILIES = {
 _QUIET = "#64748b"
 _COLUMNS = 6
 _LONGEST_LINE = 24
-# Inches; at 200 dots each the picture is twice as wide as a README shows it, for sharp screens.
+# Inches; at 200 dots each the picture is twice as wide as a page shows it, for sharp screens.
 _WIDTH, _ROW, _MARGINS, _DPI = 9.0, 1.12, 0.6, 200
 
 

@@ -1,4 +1,4 @@
-"""Draws the README's picture of a range test.
+"""Draws the picture of a range test in docs/finding.md.
 
 Run `PYTHONPATH=tests python -m support.range_test_picture`.
 """

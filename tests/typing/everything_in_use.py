@@ -189,6 +189,22 @@ tested.plot()
 tested.plot(Figure().subplots())
 as_json = tested.to_dict()
 
+# After training
+told = callbacks.DiagnoseLearningRate()
+callbacks.DiagnoseLearningRate(early_warning=False, verbose=0)
+diagnosis = keras_lr.diagnose({"loss": [2.0, 1.0], "val_loss": [None, 1.5]})
+keras_lr.diagnose(model.fit(x, y))
+keras_lr.diagnose("training.csv", initial=2.5)
+keras_lr.diagnose(np.ones(9), unit="update")
+keras_lr.diagnose(told, model=model, x=x, y=y, validation_data=(x, y), batch_size=4, budget=600)
+keras_lr.diagnose([1.0, 0.5], model=lambda: model, x=x, y=y, learning_rate=0.1, seed=1, verbose=0)
+print(diagnosis.verdict, diagnosis.probabilities["good"], diagnosis.factor, diagnosis.report())
+print([found.name for found in diagnosis.findings], diagnosis.evidence, diagnosis.advice)
+diagnosis.plot(Figure().subplots()).set_title("run")
+as_json = diagnosis.to_dict()
+if told.diagnosis is not None and told.diagnosis.experiment is not None:
+    print(told.diagnosis.experiment.suggestion, told.diagnosis.by_curves)
+
 # Before training
 for finding in keras_lr.lint(model, used, epochs=5, steps_per_epoch=4, validation=False):
     print(finding.name, finding.severity, finding.evidence, finding.meaning, finding.advice)

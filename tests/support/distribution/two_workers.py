@@ -6,12 +6,12 @@ To be run by test_distribution.py, in two processes whose `TF_CONFIG` tells them
 import json
 import linecache
 import pathlib
-import re
 import sys
 
 import keras
 from support import unit_gradient
 from support.distribution import copies
+from support.pages import blocks
 
 from keras_lr import callbacks, schedules, set_rate
 
@@ -83,20 +83,19 @@ class Worker:
         return {"error": "none"}
 
 
-def paste_the_readme():
-    """Runs what the README says of several workers; returns its names."""
-    text = (pathlib.Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+def paste_the_page():
+    """Runs what the docs say of several workers; returns its names."""
     # Not fenced as "python": this one cannot run on every back end.
-    (block,) = re.findall(r"```py\n(.*?)```", text, flags=re.DOTALL)
+    (block,) = blocks("docs/resuming.md", "py")
     names = {}
     # TensorFlow looks for the source of what it compiles.
-    linecache.cache["README"] = (len(block), None, block.splitlines(keepends=True), "README")
-    exec(compile(block, "README", "exec"), names)
+    linecache.cache["docs"] = (len(block), None, block.splitlines(keepends=True), "docs")
+    exec(compile(block, "docs", "exec"), names)
     return names
 
 
 def main(path):
-    pasted = paste_the_readme()
+    pasted = paste_the_page()
     worker = Worker(pasted["strategy"])
     outcome = {
         "readme": [w.tolist() for kernel in pasted["model"].weights for w in copies.of(kernel)],

@@ -1,0 +1,77 @@
+"""`diagnose`: verdict, findings and numbers together, whatever the losses are measured in."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from support.run_curves import POINTS, POSITIVE, decay, noisy
+
+from keras_lr import Diagnosis, diagnose
+
+RUNS = {
+    "falls slowly": decay(200.0, 0.0, 2.0),
+    "converges": noisy(decay(4.0), 0.001),
+    "swings": decay(floor=0.5) + 0.4 * (-1.0) ** POINTS,
+    "explodes": 2.0 + np.exp(POINTS / 4),
+}
+
+
+@pytest.mark.parametrize("losses", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize("scale, shift", [(0.01, 0.0), (100.0, 0.0), (1.0, -30.0)])
+def test_scale_and_sign_do_not_matter(losses, scale, shift):
+    for curves in ({"loss": losses}, {"loss": losses, "val_loss": losses[::-1]}):
+        moved = {name: scale * values + shift for name, values in curves.items()}
+        found, expected = diagnose(moved), diagnose(curves)
+        assert found.verdict == expected.verdict
+        assert [f.name for f in found.findings] == [f.name for f in expected.findings]
+        for word, chance in expected.probabilities.items():
+            assert found.probabilities[word] == pytest.approx(chance, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "history",
+    [[2.0], [2.0, 1.0], decay()[:4], [2.3] * 30, 0.95 - 0.85 * np.exp(-POINTS / 5)],
+    ids=["one epoch", "two", "four", "constant", "an accuracy"],
+)
+def test_too_little_to_say(history):
+    found = diagnose(history)
+    assert found.verdict == "undetermined" and found.factor is None
+    assert "experiment" in found.advice
+
+
+@pytest.mark.parametrize("history", [[math.nan] * 9, [2.0, math.inf], [2.0, 1.0, math.nan]])
+def test_no_number_at_the_end_is_divergence(history):
+    found = diagnose(history)
+    assert found.verdict == "diverged" and found.findings[0].name == "nan"
+    assert found.factor == 0.1
+
+
+def test_the_advice_has_the_direction_of_the_verdict():
+    diagnoses = [diagnose(losses) for losses in (*RUNS.values(), [2.0, 9.0, math.nan])]
+    factors = {found.verdict: found.factor for found in diagnoses}
+    assert factors["too small"] > 1.0 > factors["diverged"]
+
+
+@pytest.mark.parametrize("name", POSITIVE)
+def test_report_has_all_and_fits_a_terminal(name):
+    found = diagnose(POSITIVE[name])
+    report = found.report()
+    assert str(found) == report and found.verdict in report.splitlines()[0]
+    assert name in report and max(map(len, report.splitlines())) <= 160
+
+
+def test_dictionary_is_json_whatever_the_losses(tmp_path):
+    found = diagnose({"loss": [2.0, 1.0, math.inf], "lr": [0.1, 0.1, 0.1]}, initial=2.5)
+    told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert told["verdict"] == "diverged" and told["findings"][0]["name"] == "nan"
+    assert told["evidence"]["initial loss"] == 2.5 and told["evidence"]["last loss"] is None
+    assert told["evidence"]["peak rate"] == 0.1
+    assert sum(told["probabilities"].values()) == pytest.approx(1.0)
+
+
+def test_a_diagnosis_cannot_be_changed():
+    found = diagnose([2.0, 1.0])
+    assert isinstance(found, Diagnosis)
+    with pytest.raises(AttributeError, match="verdict"):
+        found.verdict = "good"
