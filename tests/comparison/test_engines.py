@@ -167,4 +167,12 @@ def test_dask_on_two_workers_one_of_which_is_killed(tmp_path):
         for process in reversed(processes):
             process.terminate()
             process.wait()
-    assert results(found) == results(compared())
+    # What its processes are set to may change the last bits, and nothing else.
+    here = compared()
+    assert [run[:4] for run in told(found)] == [run[:4] for run in told(here)]
+    values = [[run[4] for run in told(each)] for each in (found, here)]
+    assert values[0] == pytest.approx(values[1], rel=1e-4)
+
+
+def told(found):
+    return [(run.name, run.rate, run.seed, run.purpose, run.value) for run in found.runs]
