@@ -90,11 +90,8 @@ def of_data(parts):
     """Returns a digest of all data: of arrays whole, of what a function makes the first batch."""
     found = []
     for name, given in parts.given.items():
-        if callable(given):
-            batch = parts.first_batch() if name == "train" else None
-            arrays = [] if batch is None else keras.tree.flatten(batch)
-        else:
-            arrays = keras.tree.flatten(list(given))
+        seen = parts.first_batch(name) if callable(given) else given
+        arrays = keras.tree.flatten(list(seen))
         found.append(digest(name, *map(_array, arrays)))
     return digest(*found)
 

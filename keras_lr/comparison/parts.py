@@ -64,9 +64,9 @@ class Parts:
             checks.refuse("steps_per_epoch", required, None)
         return found
 
-    def first_batch(self):
-        """Returns a batch of the training data: x, y and perhaps weights."""
-        arguments = self.arguments("train", 0)
+    def first_batch(self, name="train"):
+        """Returns a batch of a part of the data: x, y and perhaps weights."""
+        arguments = self.arguments(name, 0)
         x = arguments.pop("x")
         if "y" in arguments:
             parts = [x, *(arguments[n] for n in ("y", "sample_weight") if n in arguments)]

@@ -96,12 +96,9 @@ def test_rates_are_those_of_updates_whatever_the_optimizer(wrapped):
         elif wrapped == "loss scale":
             own = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(rate))
         else:
-            own = keras.optimizers.MultiOptimizer(
-                [
-                    (keras.optimizers.SGD(rate), model.layers[:1]),
-                    (keras.optimizers.Adam(rate), model.layers[1:]),
-                ]
-            )
+            first = {model.layers[0].name: keras.optimizers.Adam(rate)}
+            groups = keras.optimizers.OptimizerMap(keras.optimizers.SGD(rate), first)
+            own = keras.optimizers.MultiOptimizer(groups)
         model.compile(own, "mse")
         return model
 

@@ -109,3 +109,10 @@ def test_a_changed_number_changes_the_fingerprint():
     first = of_data(Parts([lambda: arrays(8), *THREE[1:]]))
     assert first == of_data(Parts([lambda: arrays(8), *THREE[1:]]))
     assert first != of_data(Parts([lambda: arrays(8, start=1), *THREE[1:]]))
+
+
+@pytest.mark.parametrize("at", range(3))
+def test_another_function_of_any_part_is_other_data(at):
+    made = [lambda start=start: arrays(8, start=start) for start in range(3)]
+    other = [*made[:at], lambda: arrays(8, start=9), *made[at + 1 :]]
+    assert of_data(Parts(made)) == of_data(Parts(list(made))) != of_data(Parts(other))
