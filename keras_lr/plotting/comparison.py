@@ -57,7 +57,8 @@ def _draw_choice(comparison, ax):
     ax.set_xticks([], minor=True)
     _cut_off(comparison, ax, highest)
     ax.grid(True, alpha=0.3)
-    ax.legend(fontsize="small")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize="small")
 
 
 def _cut_off(comparison, ax, highest):

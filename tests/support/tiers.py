@@ -44,6 +44,7 @@ HOST_ONLY = {
     "tests/finder/test_rules.py",
     "tests/finder/test_stopping.py",
     "tests/plotting/test_diagnosis.py",
+    "tests/plotting/test_comparison.py",
     "tests/plotting/test_marks.py",
     "tests/plotting/test_record.py",
     "tests/plotting/test_schedules.py",
