@@ -271,11 +271,11 @@ def build_model(seed: int) -> keras.Model:
 
 
 three = {"train": (x, y), "validation": (x, y), "test": (x, y)}
-found: keras_lr.Comparison = keras_lr.compare(
+compared: keras_lr.Comparison = keras_lr.compare(
     build_model, three, {"linear": schedules.LinearToZero, "flat": 0.1}, epochs=3, workers=2
 )
-found.report().splitlines()
-found.to_dict()["contestants"]
-best: str = found.best
-found.plot(Figure().subplots())
-plotting.plot_comparison(found)
+compared.report().splitlines()
+compared.to_dict()["contestants"]
+best: str = compared.best
+compared.plot(Figure().subplots())
+plotting.plot_comparison(compared)
