@@ -108,7 +108,7 @@ class Comparison:
             for i, line in enumerate(lines)
         )
 
-    def to_dict(self):
+    def to_dict(self) -> dict:
         """Returns everything as JSON can hold it; what is no number is None."""
         return _as_json(dataclasses.asdict(self))
 
