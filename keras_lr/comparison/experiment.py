@@ -73,8 +73,8 @@ def compare(
         directory: a folder for the results. A call that was ended goes on from there, and one with
             more contenders makes only the runs that are new.
         workers: number of processes on this machine. By default runs are made in this one.
-        executor: a `concurrent.futures.Executor`, which may have many machines. In processes that
-            do something else beside a run, results may differ a little.
+        executor: a `concurrent.futures.Executor`, which may have many machines. Nothing else in
+            its processes may draw from the global generators of Python and NumPy during a run.
         verbose: 0, or 1 for a progress bar with the time to go.
 
     A loss that is no number counts as worst. Raises `ValueError` at once for schedules that are
