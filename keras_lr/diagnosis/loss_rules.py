@@ -48,7 +48,7 @@ def oscillating(run):
             continue
         swing = float(np.median(np.abs(np.diff(course.levels[course.late]))))
         part = swing / run.scale(course)
-        evidence = {"of": name, "swing": swing, "of the gain": part}
+        evidence = {"curve": name, "swing": swing, "of the gain": part}
         evidence["rises"] = _share_of_rises(course)
         meaning = (
             f"In the second half, {name} goes up and down by {swing:.3g}, {part:.0%} of all that "

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from support.command_line import runner
 from support.run_curves import decay, noisy
 
-from keras_lr import __main__ as command_line
 from keras_lr import diagnose, explanation
 from keras_lr.diagnosis.verdict import VERDICTS
 
@@ -15,14 +15,7 @@ from keras_lr.diagnosis.verdict import VERDICTS
 def run(capsys):
     """Runs `keras-lr diagnose`; returns the status and what was printed."""
 
-    def run(*arguments):
-        try:
-            status = command_line.main(["diagnose", *map(str, arguments)])
-        except SystemExit as refusal:
-            status = refusal.code
-        return status, *capsys.readouterr()
-
-    return run
+    return runner("diagnose", capsys)
 
 
 @pytest.fixture

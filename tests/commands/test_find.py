@@ -10,9 +10,9 @@ import sys
 import keras
 import numpy as np
 import pytest
+from support.command_line import runner
 from support.tiers import once, rest
 
-from keras_lr import __main__ as command_line
 from keras_lr.finder import range_test
 
 pytestmark = once
@@ -79,14 +79,7 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
     before = set(sys.modules)
 
-    def run(*arguments):
-        try:
-            status = command_line.main(["find", *arguments])
-        except SystemExit as refusal:
-            status = refusal.code
-        return status, *capsys.readouterr()
-
-    yield run
+    yield runner("find", capsys)
     for name in set(sys.modules) - before:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]

@@ -6,8 +6,7 @@ import io
 import sys
 
 import pytest
-
-from keras_lr import __main__ as command_line
+from support.command_line import runner
 
 LINEAR = "LinearDecay(0.1, 90).with_warmup(10)"
 DESCRIBED = f"{LINEAR}: first 0.01 at update 0, peak 0.1 at update 9, last 0 at update 100"
@@ -18,14 +17,7 @@ def run(tmp_path, monkeypatch, capsys):
     """Runs `keras-lr plot` in an empty folder; returns the status and what was printed."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments):
-        try:
-            status = command_line.main(["plot", *arguments])
-        except SystemExit as refusal:
-            status = refusal.code
-        return status, *capsys.readouterr()
-
-    return run
+    return runner("plot", capsys)
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """`keras-lr rank`: a table of typed schedules, and one line about what is wrong."""
 
 import pytest
+from support.command_line import runner
 
-from keras_lr import __main__ as command_line
 from keras_lr import rank
 from keras_lr.schedules import Constant, LinearDecay, WarmupStableDecay
 
@@ -11,14 +11,7 @@ from keras_lr.schedules import Constant, LinearDecay, WarmupStableDecay
 def run(capsys):
     """Runs `keras-lr rank`; returns the status and what was printed."""
 
-    def run(*arguments):
-        try:
-            status = command_line.main(["rank", *arguments])
-        except SystemExit as refusal:
-            status = refusal.code
-        return status, *capsys.readouterr()
-
-    return run
+    return runner("rank", capsys)
 
 
 def test_prints_the_table_of_rank_under_the_typed_texts(run):
