@@ -252,7 +252,7 @@ class AutoLearningRate(ProgressController):
             self._keep()
 
     def _choose(self):
-        given = self.budget, self.data, self.validation_data, self.seed, self.verbose
+        given = self.budget, self.data, self.validation_data, self.seed, self.verbose, self._reacts
         shape, name = self._shape * (1.0 / self._highest), type(self.planned).__name__
         optimizer = self.optimizer or self.model.optimizer
         search = FitSearch(type(self).__name__, *given)

@@ -56,9 +56,9 @@ class RangeTest:
       was too high), `"too few points"`: none.
 
     `repeats` are the single curves, and `evidence` pairs of rate and score from short runs. The
-    suggestion is for a run of `total_steps` updates: those that `range_test` was told, else those
-    that its runs or its sweep were made of. A run of a few hundred may take it as it is; for one
-    many times longer it is too high, and `for_length` has the correction.
+    suggestion is for a run of `total_steps` updates: those that `range_test` was told, else 500; for
+    a much longer run it is too high, for a much shorter one too low, and `for_length` has the
+    correction. The `suggestions` of the rules are for a run as long as the sweep.
     """
 
     learning_rates: np.ndarray
@@ -99,10 +99,11 @@ class RangeTest:
         told = {"repeats": tuple(repeats), "total_steps": total_steps}
         return cls(*arrays, suggestions, suggestion, interval, status, **told)
 
-    def for_length(self, total_steps, updates_per_epoch=None):
+    def for_length(self, total_steps, updates_per_epoch=None, reacts=False):
         """Returns the same, its suggestion for a run of so many updates; None leaves it as it is.
 
-        `updates_per_epoch` are those of one pass over the data. See `finder.length`.
+        `updates_per_epoch` are those of one pass over the data; `reacts` says that the run goes
+        back, and on at a lower rate, where validation stalls. See `finder.length`.
 
         >>> arrays = np.ones(2), np.ones(2), np.ones(2)
         >>> found = RangeTest(*arrays, {}, 0.1, None, "ok", total_steps=100)
@@ -111,7 +112,7 @@ class RangeTest:
         """
         if total_steps is None or self.suggestion is None or self.total_steps is None:
             return self
-        factor = peak_factor(total_steps, self.total_steps, updates_per_epoch)
+        factor = peak_factor(total_steps, self.total_steps, updates_per_epoch, reacts)
         interval = self.interval and tuple(factor * rate for rate in self.interval)
         changed = {"suggestion": factor * self.suggestion, "interval": interval}
         return dataclasses.replace(self, total_steps=total_steps, **changed)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import keras
 import numpy as np
 
 from keras_lr.finder import rules
@@ -22,6 +23,18 @@ _SHORTEST_RUN, _LONGEST_RUN, _FEWEST, _RUNS = 25, 400, 2, 4
 _BEFORE_LAST = 0.1
 # Keras' default of most optimizers.
 _DEFAULT = 0.001
+# These move every weight by about the rate at most, whatever the loss and its scale are. In runs of
+# a few hundred updates their best peak is seldom far above the usual one, and a sweep that says so
+# has seen an output travel to the scale of the targets, or dead units. Half of the way back on a
+# logarithmic scale, from 0.3 to 0.7 of it as well; of gradient descent nothing is usual.
+_BOUNDED = (
+    keras.optimizers.Adam,
+    keras.optimizers.Adamax,
+    keras.optimizers.Nadam,
+    keras.optimizers.RMSprop,
+    keras.optimizers.Lion,
+)
+_USUAL, _HIGHEST = 0.01, 0.1
 # The part of arrays that judges short runs where there are no validation data.
 HELD_BACK = 0.1
 
@@ -69,7 +82,7 @@ def swept(trials, sweep, repeats=1, seed=0, show=None, budget=None):
         if result.status != "diverged at once" or left == 0:
             break
         sweep = sweep.lower()
-    return result
+    return _sobered(result, trials.optimizer)
 
 
 def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=Sweep()):
@@ -78,7 +91,7 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
     It has a suggestion unless the loss is no number at any rate. `shape_of(length)` is the planned
     schedule over so many updates, with a peak of 1; `evaluation` and `show` are those of `Runs`;
     the length of `sweep` is left to the budget. A budget of 50 is the least; a sweep alone is made
-    of less than 100, and four runs of 200 and more.
+    of less than 100, and four runs of 200 and more, one of them at the optimizer's own rate.
     """
     steps = max(min(LONGEST_SWEEP, budget // 4), min(budget, SHORTEST_SWEEP), 2)
     sweep = dataclasses.replace(sweep, num_steps=steps)
@@ -91,17 +104,38 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
     if result.suggestion is None:
         trials.reset(seed)
         result = dataclasses.replace(result, suggestion=_fallback(result, trials.optimizer))
+        result = _sobered(result, trials.optimizer)
     left = budget - trials.updates
     runs = min(_RUNS, left // _SHORTEST_RUN)
     if runs < _FEWEST:
         return result
     length = min(left // runs, _LONGEST_RUN)
     short = Runs(trials, shape_of(length), length, seed + 1, evaluation, show)
-    told = verified(result, short, runs)
+    trials.reset(seed)
+    # Two runs have better uses.
+    own = _own(trials.optimizer) if runs == _RUNS else None
+    told = verified(result, short, runs, own)
     if told.suggestion is None:
         # All of them broke.
         told = dataclasses.replace(told, suggestion=min(dict(told.evidence)) / 10.0)
     return told
+
+
+def _sobered(result, optimizer):
+    """Returns the result, its suggestion nearer to what is usual if the optimizer knows that."""
+    if result.suggestion is None or not all(isinstance(o, _BOUNDED) for o in leaves(optimizer)):
+        return result
+    interval = result.interval and tuple(map(_sober, result.interval))
+    return dataclasses.replace(result, suggestion=_sober(result.suggestion), interval=interval)
+
+
+def _sober(rate):
+    """Returns a rate above the usual one half of the way back to it, on a logarithmic scale.
+
+    >>> [round(_sober(rate), 6) for rate in (0.001, 0.01, 0.04, 26.0)]
+    [0.001, 0.01, 0.02, 0.1]
+    """
+    return rate if rate <= _USUAL else min(math.sqrt(rate * _USUAL), _HIGHEST)
 
 
 def _fallback(result, optimizer):
@@ -111,10 +145,15 @@ def _fallback(result, optimizer):
         fallen = rules.fallen(result.repeats[0])
         if fallen < _BEFORE_LAST * result.learning_rates[-1]:
             return fallen
+    return min(result.suggestions.get("minimum") or math.inf, _own(optimizer))
+
+
+def _own(optimizer):
+    """Returns the optimizer's own rate, the largest of several."""
     # Not `learning_rate`, which is that of the trials.
     own = max(float(rate_in_step(leaf)) for leaf in leaves(optimizer))
     # A schedule in the optimizer may be at its end.
-    return min(result.suggestions.get("minimum") or math.inf, own or _DEFAULT)
+    return own or _DEFAULT
 
 
 def momentum_of(optimizer):

@@ -29,7 +29,8 @@ def updates_of_search(share, total_steps):
 class FitSearch(NamedTuple):
     """What to search with: a share of the updates, and data in the place of those of `fit`.
 
-    `owner` is the callback as messages call it, with the arguments `data` and `validation_data`.
+    `owner` is the callback as messages call it, with the arguments `data` and `validation_data`;
+    `reacts` says that it goes back when validation stalls.
     """
 
     owner: str
@@ -38,6 +39,7 @@ class FitSearch(NamedTuple):
     validation_data: Any = None
     seed: int = 0
     verbose: int = 1
+    reacts: bool = False
 
     def run(self, model, optimizer, shape, total_steps, name):
         """Returns the `RangeTest` for a run of so many updates, and says what was chosen and why.
@@ -56,7 +58,7 @@ class FitSearch(NamedTuple):
                 self.seed,
                 show,
             )
-        found = found.for_length(total_steps, trials.updates_per_epoch)
+        found = found.for_length(total_steps, trials.updates_per_epoch, self.reacts)
         if found.suggestion is None:
             raise ValueError(
                 f"{self.owner} needs a loss that is a number at some rate. Look for NaN or "

@@ -6,6 +6,7 @@ import keras
 
 from keras_lr import checks
 from keras_lr.driving.running import end_interrupted_fit
+from keras_lr.finder.length import UNTOLD
 from keras_lr.finder.search import HELD_BACK, SHORTEST_SWEEP, Sweep, search, swept
 from keras_lr.finder.verification import Runs, planned_schedule, verified
 from keras_lr.keras_private.fit_call import FitCall
@@ -79,7 +80,7 @@ def range_test(
             the suggestion, the lowest of those that are as good. Costs `verify` · num_steps
             updates; 3 or 4 will do; figures are in docs/finding.md.
         total_steps: the length of the planned run, in updates or as "20 epochs". Without it the
-            suggestion is for a few hundred: see `RangeTest.total_steps`.
+            suggestion is for 500 updates, or for as many as the sweep has, if these are more.
         budget: in the place of `num_steps`, `repeats` and `verify`: at most so many updates for
             everything together, at least 50; 300 and more are worth their while. Where a rate
             trains, there is a suggestion.
@@ -174,6 +175,8 @@ def range_test(
 
 
 def _for_length(result, total_steps, updates_per_epoch):
+    if total_steps is None and result.total_steps is not None:
+        total_steps = max(UNTOLD, result.total_steps)
     if isinstance(total_steps, durations.Duration):
         if updates_per_epoch is None:
             checks.refuse("total_steps", "in updates for data of unknown length", str(total_steps))

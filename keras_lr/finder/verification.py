@@ -65,30 +65,37 @@ def next_rate(first, scores):
     return math.sqrt(best * beside)
 
 
-def lowest_of_the_best(scores):
+def lowest_of_the_best(scores, before=math.inf):
     """Returns the lowest rate whose score is as good as the best; None if all are infinite.
 
     As good are scores above the best by at most a fiftieth of what separates it from the worst that
-    is a number: a rate too low costs less than one too high. The loss before training would be no
-    measure, as it may be enormous.
+    is a number, or from the loss `before` training, if that is lower: either may be enormous. A
+    rate too low costs less than one too high.
 
     >>> lowest_of_the_best({0.1: 1.5, 0.3: 1.009, 0.9: 1.0})
+    0.3
+    >>> lowest_of_the_best({0.1: 1.9, 0.3: 1.0, 0.9: 5000.0}, before=2.0)
     0.3
     >>> lowest_of_the_best({0.1: float("inf")})
     """
     finite = [score for score in scores.values() if score < math.inf]
     if not finite:
         return None
-    best = min(finite)
-    limit = best + _AS_GOOD * (max(finite) - best)
+    limit = _limit(finite, before, _AS_GOOD)
     return min(rate for rate, score in scores.items() if score <= limit)
 
 
-def interval_of(scores):
+def _limit(finite, before, share):
+    best, worst = min(finite), max(finite)
+    # Where no run has done better than none, there is only the worst.
+    return best + share * ((min(worst, before) if before > best else worst) - best)
+
+
+def interval_of(scores, before=math.inf):
     """Returns the lowest and highest rate that did nearly as well as the best, or None.
 
-    Nearly is a tenth of what separates the best from the worst that is a number; where just one
-    rate did, nothing is known of how far off another might be.
+    Nearly is a tenth of what `lowest_of_the_best` takes a fiftieth of; where just one rate did,
+    nothing is known of how far off another might be.
 
     >>> interval_of({0.03: 1.9, 0.1: 1.05, 0.3: 1.0, 0.9: 2.0})
     (0.1, 0.3)
@@ -96,7 +103,7 @@ def interval_of(scores):
     finite = [score for score in scores.values() if score < math.inf]
     if not finite:
         return None
-    limit = min(finite) + _NEARLY * (max(finite) - min(finite))
+    limit = _limit(finite, before, _NEARLY)
     rates = [rate for rate, score in scores.items() if score <= limit]
     return (min(rates), max(rates)) if len(rates) > 1 else None
 
@@ -128,18 +135,22 @@ class Runs:
         return loss if math.isfinite(loss) else math.inf
 
 
-def verified(result, runs, count):
+def verified(result, runs, count, also=None):
     """Returns `result` with the best rate of some runs as its suggestion, and the evidence.
 
-    `runs.score(rate)` makes one of `runs.length` updates.
+    `runs.score(rate)` makes one of `runs.length` updates. The second is at the rate `also`, if
+    there is one and it is further off than those beside the first.
     """
-    scores = {}
-    for _ in range(count):
-        rate = next_rate(result.suggestion, scores)
+    first, scores = result.suggestion, {}
+    for number in range(count):
+        rate = next_rate(first, scores)
+        if number == 1 and also and max(also / first, first / also) > _FACTOR:
+            rate = also
         scores[rate] = runs.score(rate)
+    before = float(np.mean(result.losses[:3]))
     found = {
-        "suggestion": lowest_of_the_best(scores),
-        "interval": interval_of(scores) or result.interval,
+        "suggestion": lowest_of_the_best(scores, before),
+        "interval": interval_of(scores, before) or result.interval,
     }
     evidence = tuple(sorted(scores.items()))
     return dataclasses.replace(result, total_steps=runs.length, evidence=evidence, **found)

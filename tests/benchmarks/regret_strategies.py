@@ -7,6 +7,7 @@ import numpy as np
 from regret_fits import Reaction, SearchRuns, fitted, halved, recommended
 from regret_runs import linear_to_zero
 
+from keras_lr.finder.length import UNTOLD
 from keras_lr.finder.search import HELD_BACK, Sweep, search, swept
 from keras_lr.finder.search_in_fit import updates_of_search
 from keras_lr.finder.verification import Runs as ShortRuns
@@ -56,8 +57,8 @@ class Strategies:
         updates = epochs * self._each
         budget = updates_of_search(_BUDGET, updates)
         return {
-            ALONE: lambda: {"rate": self._swept.suggestion},
-            VERIFIED: lambda: {"rate": self._verified.suggestion},
+            ALONE: lambda: {"rate": self._untold(self._swept)},
+            VERIFIED: lambda: {"rate": self._untold(self._verified)},
             BY_HAND: lambda: self._by_hand(epochs),
             TOLD: lambda: {"rate": self._swept.for_length(updates, self._each).suggestion},
             WITHIN: lambda: self._within(max(500, updates // 10), updates),
@@ -87,6 +88,9 @@ class Strategies:
         runs = ShortRuns(self._trials, planned_schedule(None, steps), steps, 1, "validation")
         return self._swept if self._swept.suggestion is None else verified(self._swept, runs, 4)
 
+    def _untold(self, found):
+        return found.for_length(UNTOLD, self._each).suggestion
+
     def _known(self, rule):
         return self._swept.suggestions[rule]
 
@@ -114,11 +118,12 @@ class Strategies:
         trials = SearchRuns(self._runs, self._seed, held_back)
         shape = planned_schedule(LinearToZero(1.0, updates), updates)
         found = search(trials, budget, lambda n: Stretch(shape, n / updates), part)
-        peak = found.for_length(updates, trials.updates_per_epoch).suggestion
+        reacts = not held_back
+        peak = found.for_length(updates, trials.updates_per_epoch, reacts).suggestion
         if peak is None:
             return {"rate": None}
         begin = self._runs.begin(self._seed)
-        reaction = None if held_back else Reaction.automatic(begin, epochs)
+        reaction = Reaction.automatic(begin, epochs) if reacts else None
         made = self._made(recommended(peak, updates), epochs, reaction)
         # For whoever asks why.
         return made | {"cost": trials.updates, "evidence": found.evidence, "status": found.status}

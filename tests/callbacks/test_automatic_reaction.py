@@ -12,6 +12,7 @@ from support.tiers import cells, once, rest
 
 from keras_lr import callbacks
 from keras_lr.callbacks import AutoLearningRate, automatic, replay
+from keras_lr.finder.length import peak_factor
 from keras_lr.schedules import LinearToZero
 
 CUT = automatic._CUT
@@ -180,6 +181,20 @@ def test_without_validation_data_or_with_react_off_nothing_reacts(capsys):
         model, rule = reacting(**options)
         expected = LinearToZero(rule.peak, 24).rates(24)
         np.testing.assert_allclose(unit_gradient.applied(model), expected, rtol=2e-3, atol=1e-6)
+
+
+@once
+def test_a_run_that_goes_back_begins_higher_as_it_bears_more():
+    peaks = []
+    for react in (True, False):
+        model, rule = unit_gradient.build(keras.optimizers.SGD(0.01)), auto(react=react)
+        unit_gradient.fit(model, 10, 20, [rule], validation_data=unit_gradient.batches(1))
+        assert rule.found.total_steps == 200
+        peaks.append(rule.peak)
+    # The sweep has 50 updates, five passes.
+    factors = [peak_factor(200, 50, 10, reacts) for reacts in (True, False)]
+    assert peaks[0] / peaks[1] == pytest.approx(factors[0] / factors[1])
+    assert peaks[0] > 1.5 * peaks[1]
 
 
 @once

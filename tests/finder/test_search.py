@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -20,11 +21,14 @@ from support.range_tests import (
 from support.tiers import cells, once, rest
 
 from keras_lr.finder import range_test
-from keras_lr.finder.length import peak_factor
+from keras_lr.finder.length import UNTOLD, peak_factor
+from keras_lr.finder.rules import fallen
 from keras_lr.finder.search import SHORTEST_SWEEP, Sweep, search, swept
 from keras_lr.finder.verification import planned_schedule
 
-FRESH, REPEATED = peak_factor.__globals__["_FRESH"], peak_factor.__globals__["_REPEATED"]
+FRESH, REPEATED, REACTING = (
+    peak_factor.__globals__[name] for name in ("_FRESH", "_REPEATED", "_REACTING")
+)
 
 
 class Quadratic:
@@ -139,6 +143,46 @@ def test_the_peak_falls_with_the_length_of_the_run(total, length, passes, octave
     assert math.log2(peak_factor(total, length, passes)) == pytest.approx(octaves, abs=1e-12)
 
 
+def test_a_run_that_reacts_bears_more_once_its_data_are_repeated():
+    factors = [peak_factor(3200, 100, each, reacts=True) for each in (None, 400, 100)]
+    plain = [peak_factor(3200, 100, each) for each in (None, 400, 100)]
+    assert factors[0] == plain[0]
+    assert plain[1] < factors[1] < 1 and plain[2] < factors[2] < 1
+    # Three octaves are beyond the first pass, then five.
+    assert factors[1] == pytest.approx(2.0 ** (-2 * FRESH - 3 * REACTING))
+    assert factors[2] == pytest.approx(2.0 ** (-5 * REACTING))
+
+
+BOUNDED = keras.optimizers.Adam, keras.optimizers.AdamW, keras.optimizers.Adamax
+BOUNDED += keras.optimizers.Nadam, keras.optimizers.RMSprop, keras.optimizers.Lion
+
+
+@pytest.mark.parametrize("kind", [*BOUNDED, keras.optimizers.SGD, keras.optimizers.Adagrad])
+@pytest.mark.parametrize("curvature", [0.05, 1.0, 1e5])
+def test_a_high_rate_for_steps_of_bounded_size_is_drawn_to_the_usual_one(kind, curvature):
+    trials = Quadratic(curvature)
+    trials.optimizer = kind()
+    found = swept(trials, Sweep())
+    curve = found.repeats[0]
+    read = fallen(curve)
+    assert found.suggestions["fallen"] == read
+    if kind in BOUNDED and read > 0.01:
+        expected = min((read * 0.01) ** 0.5, 0.1)
+        assert found.suggestion == pytest.approx(expected) and 0.01 < expected < read
+    else:
+        assert found.suggestion == read
+
+
+def test_a_part_without_a_usual_rate_leaves_the_others_none_either():
+    trials = Quadratic()
+    trials.optimizer = keras.optimizers.Adam()
+    alone = swept(trials, Sweep())
+    parts = [keras.optimizers.Adam(), keras.optimizers.SGD()]
+    trials.optimizer = SimpleNamespace(optimizers=parts)
+    together = swept(trials, Sweep())
+    assert together.suggestion == alone.suggestions["fallen"] > alone.suggestion
+
+
 # On models
 
 
@@ -153,13 +197,26 @@ def network(normalized=False, optimizer="sgd"):
 @once
 def test_told_the_length_of_the_run_the_suggestion_is_for_it():
     options = {"batch_size": 8, "num_steps": 40, "start": 1e-5, "verbose": 0}
-    plain = range_test(network(), X, Y, **options)
+    swept = range_test(network(), X, Y, total_steps=40, **options)
     told = range_test(network(), X, Y, total_steps=640, **options)
-    assert plain.total_steps == 40 and told.total_steps == 640
+    assert swept.total_steps == 40 and told.total_steps == 640
+    assert swept.suggestion in swept.suggestions.values()
     # An epoch has 3 updates: all is repeated.
-    expected = 16.0**-REPEATED * plain.suggestion
+    expected = 16.0**-REPEATED * swept.suggestion
     assert told.suggestion == pytest.approx(expected, rel=1e-9)
     assert json.loads(json.dumps(told.to_dict()))["total_steps"] == 640
+    untold = range_test(network(), X, Y, **options)
+    assert untold.total_steps == UNTOLD
+    expected = (UNTOLD / 40) ** -REPEATED * swept.suggestion
+    assert untold.suggestion == pytest.approx(expected, rel=1e-9)
+
+
+@once
+def test_a_sweep_longer_than_the_run_that_nobody_told_is_its_length():
+    options = {"batch_size": 8, "num_steps": UNTOLD + 100, "start": 1e-5, "verbose": 0}
+    found = range_test(network(), X, Y, **options)
+    assert found.total_steps == UNTOLD + 100
+    assert found.suggestion in found.suggestions.values()
 
 
 @once

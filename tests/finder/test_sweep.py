@@ -291,7 +291,7 @@ def test_verification_returns_the_best_of_its_runs_with_the_evidence():
     batches = [slice(i, min(i + 64, 230)) for i in (0, 64, 128, 192)]
     model = network(dropout=0.0)
     before = model.get_weights()
-    options = {"batch_size": 64, "num_steps": 60, "start": 1e-5}
+    options = {"batch_size": 64, "num_steps": 60, "start": 1e-5, "total_steps": 60}
     found = sweep(model, x, y, verify=3, **options)
     plain = sweep(network(dropout=0.0), x[:230], y[:230], **options)
     rates, scores = zip(*found.evidence)
