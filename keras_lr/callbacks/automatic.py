@@ -45,9 +45,10 @@ class AutoLearningRate(ProgressController):
     **Before**: at the first `on_epoch_begin` it spends `budget` extra updates on this fit's own
     data, batch size and weights, of which nothing stays: a sweep (`range_test`) and, where the
     budget affords them, two to four short runs of the schedule, judged on this fit's validation
-    data, else on the last tenth of its arrays, held back from the search. What did best, corrected
-    for the length of this fit, is the peak of `schedule`, by default `LinearToZero(peak, "100%")`,
-    which is the base of this fit.
+    data, else on the last tenth of its arrays, held back from the search; of four, one is at the
+    rate that the model was compiled with. What did best, corrected for the length of this fit (by
+    less where it reacts), is the peak of `schedule`, by default `LinearToZero(peak, "100%")`, which
+    is the base of this fit.
 
     **During the run**, where there are validation data: once `monitor` has not improved for a
     twentieth of the epochs (one at least), or is no number, it goes back to the best state (all

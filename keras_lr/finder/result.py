@@ -45,7 +45,8 @@ class RangeTest:
     of the fall are behind, corrected for the length of the sweep and the optimizer's
     momentum). `suggestion` is the peak rate to train with, that of `fallen` or `risen`, or the best
     run's after `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**,
-    see `suggestion_for`. `interval` is the lowest and highest suggestion of the repeats, or rate of
+    see `suggestion_for`. What a sweep suggests for Adam, RMSprop, Lion and their like is drawn
+    halfway to 0.01 where it is above, and to 0.1 at most. `interval` is the lowest and highest suggestion of the repeats, or rate of
     the short runs that did nearly as well as the best, and None where there is nothing to compare.
     `status` says where the suggestion is from, or why there is none, and `advice` what to do then:
 
@@ -56,8 +57,8 @@ class RangeTest:
       was too high), `"too few points"`: none.
 
     `repeats` are the single curves, and `evidence` pairs of rate and score from short runs. The
-    suggestion is for a run of `total_steps` updates: those that `range_test` was told, else 500; for
-    a much longer run it is too high, for a much shorter one too low, and `for_length` has the
+    suggestion is for a run of `total_steps` updates: those that `range_test` was told, else 500.
+    For a much longer run it is too high, for a much shorter one too low, and `for_length` has the
     correction. The `suggestions` of the rules are for a run as long as the sweep.
     """
 
