@@ -26,6 +26,7 @@ _NOT_FINITE = (0.0, 0.0, 0.005, 0.0, 0.005, 0.99)
 _NEARLY = np.array(
     [[1, 1, 0, 0, 0, 0], [0, 1, 1, 1, 0, 0], [0, 0, 0, 1, 1, 0], [0, 0, 0, 0, 0, 1]], float
 )
+_EXACT = np.array([answer == _OF_FINE for answer in range(len(VERDICTS))], float)
 _ALARM_ON_GOOD = np.outer([1, 0, 1, 1], [0, 0, 1, 0, 0, 0])
 _OPPOSITE = np.array([[0, 0, 0, 1, 1, 1], [0] * 6, *[[1, 1, 0, 0, 0, 0]] * 2], float)
 
@@ -48,15 +49,18 @@ class Model:
     def answer(self, fine):
         """Returns the index of the answer, −1 for none.
 
-        The answer is the one with the highest expected worth: 1 where it is right or nearly so,
-        less the cost of an alarm on a good run. Where that is not enough, or the opposite is too
-        likely, there is none.
+        The answer is the one with the highest expected worth, if that is enough: 1 where it is
+        right or nearly so, more where it is right, less what an alarm on a good run costs, or
+        one that points the wrong way.
         """
-        expected = (_NEARLY - self._care["cost of an alarm"] * _ALARM_ON_GOOD) @ fine
+        care = self._care
+        worth = _NEARLY + care["worth of the very label"] * _EXACT
+        worth -= (
+            care["cost of an alarm"] * _ALARM_ON_GOOD + care["cost of the opposite"] * _OPPOSITE
+        )
+        expected = worth @ fine
         best = int(np.argmax(expected))
-        opposite = float(_OPPOSITE[best] @ fine)
-        enough = expected[best] >= self._care["least worth"]
-        return best if enough and opposite <= self._care["most of the opposite"] else -1
+        return best if expected[best] >= care["least worth"] else -1
 
 
 def softmax(sums):
