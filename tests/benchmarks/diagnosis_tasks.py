@@ -2,7 +2,9 @@
 
 A sweep is one task (`regret_tasks.py`, and convolutions and autoencoders made here) with an
 optimizer, a batch size, a number of rows, a schedule and a number of epochs, all drawn from fixed
-seeds, and the same run at 18 rates. Needs the back end JAX.
+seeds, and the same run at 18 rates. Then come tasks that are drawn too (`diagnosis_drawn.py`), one
+sweep each, as what is learned about other tasks grows with the number of tasks. Needs the back end
+JAX.
 """
 
 import dataclasses
