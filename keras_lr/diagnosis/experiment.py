@@ -74,7 +74,7 @@ def settled(rate, suggestion, chances):
 
     >>> small = {"too small": 0.8, "good": 0.1, "too large": 0.1, "diverged": 0.0}
     >>> round(settled(0.001, 0.1, small)["too small"], 2), settled(0.05, 0.1, small)
-    (1.0, None)
+    (0.93, None)
     """
     swept = by_sweep(rate, suggestion)
     word = max(swept, key=swept.get)
