@@ -53,9 +53,9 @@ def compare(
     the number of pairs.
 
     A run is what `fit` does with a model of `build_model(seed)` after
-    `keras.utils.set_random_seed(seed)`, but one model, compiled once, serves all. It is built before:
-    the very first `fit` of a model whose metrics are not built yet reads its data once more on JAX
-    and PyTorch, and so shuffles otherwise than later ones.
+    `keras.utils.set_random_seed(seed)`, but one model, compiled once, serves all. Its metrics are
+    built before: where they are not, the very first `fit` of a model reads its data once more on
+    JAX and PyTorch, and so shuffles otherwise than later ones.
 
     Args:
         build_model: function of a seed that returns a compiled model, the same for the same seed:

@@ -74,7 +74,7 @@ class Parts:
         return keras.tree.map_structure(lambda array: array[: self.batch_size], first)
 
     def batches(self, name):
-        """Returns what a part of the data is read in, for seed 0: batches, or its arrays at once."""
+        """Returns what a part of the data is read in, for seed 0: batches, or all its arrays."""
         return _read(self.arguments(name, 0))
 
     def shared(self):

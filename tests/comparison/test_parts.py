@@ -131,5 +131,8 @@ def test_a_change_in_the_last_batch_is_one():
     # What training never reads is not looked at, nor is more of it than 64 MiB.
     read = [of_data(Parts([generated(9, last), *THREE[1:]], steps_per_epoch=3)) for last in (8, 7)]
     assert read[0] == read[1]
-    endless = lambda: (2 * (np.zeros((2**18, 4)),) for _ in itertools.count())
+
+    def endless():
+        return (2 * (np.zeros((2**18, 4)),) for _ in itertools.count())
+
     assert of_data(Parts([*THREE[:2], endless])) != found[0]
