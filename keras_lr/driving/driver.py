@@ -183,9 +183,10 @@ class Driver:
         self.saved.follow(self.driven)
 
     def end_batch(self, batch):
-        """Counts a batch that has ended."""
-        self.batches.end(batch)
-        self.others.end_batch(batch)
+        """Counts a batch that has ended, when the first callback tells of it."""
+        if self.batches.ended <= batch:
+            self.batches.end(batch)
+            self.others.end_batch(batch)
 
     def end_epoch(self, epoch):
         """Puts the clock right after an epoch of `fit`; does it once, whoever asks first."""
