@@ -70,7 +70,13 @@ class DrivenSet:
             DrivenOptimizer(optimizer, self._steps, clock, number, counter)
             for optimizer, clock, number in rows
         ]
-        self._beside = [c.install(d) for d in self._driven for c in self.callbacks_of(d)]
+        installed = [
+            (index, c.install(d))
+            for index, d in enumerate(self._driven)
+            for c in self.callbacks_of(d)
+        ]
+        # A callback that has put nothing in, such as a recorder, needs no step of its own.
+        self._beside = [(index, value) for index, value in installed if value is not False]
         self.apply(model)
         self._watch = OptimizerWatch(model, self._driven)
 
@@ -130,6 +136,10 @@ class DrivenSet:
         if self._steps is not None and model is not None:
             self._steps.give_back(model)
         self._driven, self._steps = [], None
+
+    def free_those_compiled_before(self, model):
+        """Drops the steps of other models that know nothing of the rates; returns the models."""
+        return self._steps.free_those_compiled_before(model)
 
     # Their callbacks
 

@@ -26,7 +26,7 @@ class Dial:
     """
 
     def __init__(self, live, optimizer):
-        self._optimizer = optimizer
+        self.optimizer = optimizer
         self.scale, self.level, self.offset = 1.0, 0.0, 0
         count = counter_in_step(optimizer).dtype
         self.live_scale, self.live_level = live.add(optimizer, 1.0), live.add(optimizer, 0.0)
@@ -47,7 +47,7 @@ class Dial:
 
     def clock_in_step(self):
         """Returns the t of the fit's schedules, inside the training step."""
-        return ops.subtract(self._optimizer.iterations, self.live_offset)
+        return ops.subtract(self.optimizer.iterations, self.live_offset)
 
 
 class RateInStep:

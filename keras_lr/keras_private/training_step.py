@@ -1,5 +1,6 @@
 """The compiled training step of a model: built anew, exchanged, and what is compiled into it."""
 
+import gc
 import numbers
 
 import keras
@@ -37,6 +38,23 @@ def rebuild(model):
 def forget(model):
     """Drops the compiled training step: the next use builds it."""
     model.train_function = None
+
+
+def others_compiled_with(optimizers, model):
+    """Returns the other models that have a training step with one of these optimizers in it.
+
+    Nobody but the garbage collector knows them, and it takes a tenth of a second to look.
+    """
+    wanted = set(map(id, optimizers))
+    return [
+        other
+        for other in gc.get_objects()
+        # Not `isinstance`: what stands for a module that is not loaded yet would load it.
+        if issubclass(type(other), keras.Model)
+        and other is not model
+        and vars(other).get("train_function") is not None
+        and any(id(part) in wanted for part in parts(vars(other).get("optimizer")))
+    ]
 
 
 class Settings:
