@@ -190,7 +190,8 @@ class DrivenSet:
 
     def adopt_foreign_writes(self):
         """Takes rates that somebody else has written as the base; returns whose they were."""
-        return [d.name for d in self._driven if d.adopt_foreign_write(self._staying(d).scale)]
+        others = [d for d in self._driven if d.was_overwritten()]
+        return [d.name for d in others if d.adopt_foreign_write(self._staying(d).scale)]
 
     # Their rates
 
@@ -212,13 +213,12 @@ class DrivenSet:
         return RATE if len(self) == 1 else f"{RATE}_{driven.name}"
 
     def in_logs(self, without_last=0):
-        """Returns the rate of each optimizer's last update, by its name in the logs.
+        """Returns the rate of each optimizer's last update, by its name in the logs, and the whole.
 
-        The last few batches are not counted. NaN where none was made in this fit: nobody applied
-        a rate.
+        That is the highest of them, at multiplier 1. The last few batches are not counted. NaN
+        where none was made in this fit: nobody applied a rate.
         """
-        return {self.log_name(d): d.last_applied(without_last) for d in self._driven}
-
-    def whole_in_logs(self, without_last=0):
-        """Returns the highest of the last applied rates, at multiplier 1."""
-        return max(d.last_applied(without_last) / d.multiplier for d in self._driven)
+        rates = [d.last_applied(without_last) for d in self._driven]
+        wholes = [rate / (d.multiplier or 1.0) for d, rate in zip(self._driven, rates)]
+        named = {self.log_name(d): rate for d, rate in zip(self._driven, rates)}
+        return named, max(wholes, default=math.nan)

@@ -192,7 +192,7 @@ class Driver:
         """Puts the clock right after an epoch of `fit`; does it once, whoever asks first."""
         self._epochs_done = epoch + 1
         if self.by_hand:
-            self._logged.note(self.driven.in_logs())
+            self._logged.note(*self.driven.in_logs())
         elif self._ended_epoch == epoch:
             self.others.see()
         else:
@@ -220,7 +220,7 @@ class Driver:
         self.others.end_epoch()
         # Before anybody decides: later the clock may have been set back.
         fewer = self.batches_without_data
-        self._logged.note(self.driven.in_logs(fewer), self.driven.whole_in_logs(fewer))
+        self._logged.note(*self.driven.in_logs(fewer))
         self.others.adopt()
 
     def _check_length(self, epoch):

@@ -1,13 +1,16 @@
 """The compiled training step of a model: built anew, exchanged, and what is compiled into it."""
 
 import gc
-import numbers
 
 import keras
+import numpy as np
 
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import leaves, own_rate, parts
 from keras_lr.keras_private.overrides import Overrides
+
+# Those that a constant can be made of.
+_PLAIN = (int, float, complex, str, np.generic, type(None))
 
 
 def held(model):
@@ -93,7 +96,7 @@ def _numbers(optimizer):
         for name, value in vars(optimizer).items()
         if not name.startswith("_")
         and name != "built"
-        and (value is None or isinstance(value, (numbers.Number, str)))
+        and isinstance(value, _PLAIN)
     }
 
 
