@@ -94,9 +94,7 @@ def _numbers(optimizer):
     return {
         name: value
         for name, value in vars(optimizer).items()
-        if not name.startswith("_")
-        and name != "built"
-        and isinstance(value, _PLAIN)
+        if not name.startswith("_") and name != "built" and isinstance(value, _PLAIN)
     }
 
 
