@@ -153,7 +153,7 @@ class DrivenSteps:
 def _rebuild(model):
     """Builds the plain step of a model anew; what is kept for its driven fits stays."""
     steps = vars(model).get(_PLACE)
-    is_kept = steps is not None and steps._belong_to(model)
+    steps = steps if steps is not None and steps._belong_to(model) else None
     training_step.rebuild(model)
-    if is_kept:
+    if steps is not None:
         steps._plain = weakref.ref(training_step.held(model))

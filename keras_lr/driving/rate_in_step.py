@@ -95,14 +95,14 @@ class RateInStep:
 
     def _on_host(self, updates):
         clock = updates - self._dial.offset
-        if self._base is not None:
-            rate = self._base_ahead.at(clock)
-        elif self._base_ahead is not None:
-            rate = self._base_ahead.at(host_count(counter_in_step(self._optimizer)))
-        elif has_rate_variable(self._optimizer):
+        if has_rate_variable(self._optimizer) and self._base is None:
             rate = read(self._own)
-        else:
+        elif self._base_ahead is None:
             rate = read(self._own(counter_in_step(self._optimizer)))
+        elif self._base is not None:
+            rate = self._base_ahead.at(clock)
+        else:
+            rate = self._base_ahead.at(host_count(counter_in_step(self._optimizer)))
         rate = rate * self._dial.scale + self._dial.level
         for factor in self._factors_ahead:
             rate *= factor.at(clock)
