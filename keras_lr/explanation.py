@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.diagnosis import curve_rules
-from keras_lr.diagnosis.experiment import Experiment, by_runs, by_sweep, together
+from keras_lr.diagnosis.experiment import Experiment, by_runs, by_sweep, settled, together
 from keras_lr.diagnosis.findings import Findings
 from keras_lr.diagnosis.reading import curves_of
 from keras_lr.diagnosis.run_curves import RunCurves
@@ -78,10 +78,11 @@ def diagnose(
     have the same diagnosis.
 
     What a curve does not show is the loss that was within reach. With `model` and data there is an
-    experiment too: on a fresh copy of the model a sweep, and runs at the rate, at a third of it and
-    at three times it (and at what the sweep suggests, if that is further off), with the run's own
-    shape of rates, judged by the validation loss. It costs at most `budget` updates, says so
-    beforehand, and leaves the model, its optimizer and all random generators as they are.
+    experiment too: on a fresh copy of the model a sweep; and, unless it and the curves agree that
+    the rate is far off, runs at the rate, at a third of it and at three times it (and at what the
+    sweep suggests, if that is further off), with the run's own shape of rates, judged by the
+    validation loss. It costs at most `budget` updates, says so beforehand, and leaves the model,
+    its optimizer and all random generators as they are.
 
     Args:
         history: a `History` or its dictionary, the path of a `CSVLogger`'s file, a
@@ -144,7 +145,8 @@ def diagnose(
     if verbose:
         tell(f"diagnose: an experiment of at most {budget:,} updates on a fresh copy of the model.")
     show = progress_of_all(budget, verbose)
-    compared = Comparison(rates, unit == "update", training, evaluation, budget, seed, show)
+    is_by_update = unit == "update"
+    compared = Comparison(rates, chances, is_by_update, training, evaluation, budget, seed, show)
     return found.with_experiment(compared.made_on(fresh_copy(model, rates[0], seed)))
 
 
@@ -204,9 +206,11 @@ class Diagnosis:
 
     def with_experiment(self, tried):
         """Returns the diagnosis of the curves and an `Experiment` together."""
-        runs = by_runs(tried.scores, tried.start)
         swept = by_sweep(tried.rate, tried.suggestion)
-        chances = together(runs, swept, self.probabilities)
+        chances = settled(tried.rate, tried.suggestion, self.probabilities)
+        if tried.scores:
+            runs = by_runs(tried.scores, tried.start)
+            chances = together(runs, swept, self.probabilities)
         word = max(chances, key=chances.get)
         word = word if chances[word] >= _LEAST_CERTAIN else UNDETERMINED
         changed = {"verdict": word, "probabilities": chances, "experiment": tried}

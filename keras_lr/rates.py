@@ -85,6 +85,8 @@ def resume_at(model, epoch, steps_per_epoch) -> None:
     For weights that were loaded without their optimizer: call it before `fit(initial_epoch=epoch)`.
     `steps_per_epoch` counts batches. Only `optimizer.iterations` is set. Adam's moments start at 0
     again, but its bias correction takes them for those of a long run: its first updates are small.
+    A file of `save_weights` has them, too, with the clock; Keras loads them into an optimizer that
+    is built: `model.optimizer.build(model.trainable_variables)` before `load_weights`.
 
     >>> import keras
     >>> from keras_lr import get_rate, resume_at

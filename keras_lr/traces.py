@@ -22,52 +22,55 @@ _EPOCH_FIRST = re.compile(r'\s*("?)epoch\1([^\w"\r\n])')
 class Trace(NamedTuple):
     """The epochs, numbered from 0, and by metric a list of one value per epoch, None if missing.
 
-    A list that was given without a name is the column of every metric.
+    A list that was given without a name is the column of every metric. `argument` is what messages
+    call the record.
     """
 
     epochs: tuple
     columns: dict
+    argument: str = "metrics"
 
     @classmethod
-    def of(cls, metrics):
+    def of(cls, metrics, argument="metrics"):
         """Returns the trace of a list, a dict, a History, a recorder or a CSVLogger's file.
 
-        >>> Trace.of([{"epoch": 3, "loss": 0.5}, {"epoch": 4, "loss": 0.4, "val_loss": 0.6}])
-        Trace(epochs=(3, 4), columns={'loss': [0.5, 0.4], 'val_loss': [None, 0.6]})
+        >>> logs = [{"epoch": 3, "loss": 0.5}, {"epoch": 4, "loss": 0.4, "val_loss": 0.6}]
+        >>> Trace.of(logs)[:2]
+        ((3, 4), {'loss': [0.5, 0.4], 'val_loss': [None, 0.6]})
         """
         if isinstance(metrics, cls):
             return metrics
-        epochs, columns = _read(metrics)
-        epochs = [_whole(epoch) for epoch in epochs]
+        epochs, columns = _read(argument, metrics)
+        epochs = [_whole(argument, epoch) for epoch in epochs]
         if not epochs:
-            checks.refuse("metrics", "recorded in one epoch or more", metrics)
+            checks.refuse(argument, "recorded in one epoch or more", metrics)
         if list(epochs) != list(range(epochs[0], epochs[0] + len(epochs))):
             raise ValueError(
-                "`metrics` must be those of consecutive epochs, of a single fit. "
+                f"`{argument}` must be of consecutive epochs, of a single fit. "
                 f"Received: epochs {', '.join(map(str, epochs))}"
             )
-        return cls(tuple(epochs), columns)
+        return cls(tuple(epochs), columns, argument)
 
     def column(self, name):
         """Returns the values of one metric, as numbers or None."""
         values = self.columns.get(None, self.columns.get(name))
         if values is None:
             raise ValueError(
-                f"`metrics` must have the metric {name!r}. "
+                f"`{self.argument}` must have the metric {name!r}. "
                 f"Received: {', '.join(sorted(map(str, self.columns))) or 'nothing'}"
             )
         if len(values) != len(self.epochs):
             raise ValueError(
-                f"`metrics` must have one value of {name!r} per epoch, None where it was not "
-                "measured: with validation_freq, a History does not say in which epochs it was. "
+                f"`{self.argument}` must have one value of {name!r} per epoch, None where it was "
+                "not measured: with validation_freq, a History does not say in which epochs. "
                 f"Received: {len(values)} values in {len(self.epochs)} epochs"
             )
         numbers = [value if value is None else checks.as_number(value) for value in values]
         for value, number in zip(values, numbers):
             if value is not None and (number is None or not _is_float(number)):
-                checks.refuse("metrics", f"numbers in {name!r}", value)
+                checks.refuse(self.argument, f"numbers in {name!r}", value)
         if all(number is None for number in numbers):
-            checks.refuse("metrics", f"at least one value of {name!r}", values)
+            checks.refuse(self.argument, f"at least one value of {name!r}", values)
         return numbers
 
 
@@ -79,48 +82,49 @@ def _is_float(number):
     return True
 
 
-def _whole(epoch):
+def _whole(argument, epoch):
     """Returns the number of an epoch, which some write as a float."""
     number = checks.as_number(epoch)
     if number is None or not 0 <= number < 2**31 or number != int(number):
-        checks.refuse("metrics", "of epochs that are whole numbers from 0 on", epoch)
+        checks.refuse(argument, "of epochs that are whole numbers from 0 on", epoch)
     return int(number)
 
 
-def _read(metrics):
+def _read(argument, metrics):
     """Returns the numbers of the epochs, and the columns."""
     if isinstance(metrics, (str, os.PathLike)):
-        return _by_column(_rows_of_file(metrics))
+        return _by_column(_rows_of_file(argument, metrics))
     if hasattr(metrics, "epoch_logs"):
         return _by_column(metrics.epoch_logs)
     if hasattr(metrics, "history") and hasattr(metrics, "epoch"):
-        return metrics.epoch, _columns(metrics.history)
+        return metrics.epoch, _columns(argument, metrics.history)
     if isinstance(metrics, Mapping):
-        columns = _columns(metrics)
+        columns = _columns(argument, metrics)
         return range(max(map(len, columns.values()), default=0)), columns
-    values = _listed(metrics, _FORMS)
+    values = _listed(argument, metrics, _FORMS)
     if values and all(isinstance(value, Mapping) for value in values):
         return _by_column(values)
     return range(len(values)), {None: values}
 
 
-def _columns(metrics):
+def _columns(argument, metrics):
     return {
-        name: _listed(values, f"a dict of lists, {name!r} too") for name, values in metrics.items()
+        name: _listed(argument, values, f"a dict of lists, {name!r} too")
+        for name, values in metrics.items()
     }
 
 
-def _listed(values, required):
+def _listed(argument, values, required):
     """Returns values in order as a list; refuses what has no order or no end."""
     try:
         found = None if isinstance(values, (str, bytes, Set, Mapping)) else iter(values)
     except TypeError:
         found = None
     if found is None:
-        checks.refuse("metrics", required, values)
+        checks.refuse(argument, required, values)
     listed = list(itertools.islice(found, _MOST_EPOCHS + 1))
     if len(listed) > _MOST_EPOCHS:
-        checks.refuse("metrics", f"of at most {_MOST_EPOCHS} epochs", values)
+        checks.refuse(argument, f"of at most {_MOST_EPOCHS} epochs", values)
     return listed
 
 
@@ -130,53 +134,52 @@ def _by_column(rows):
     return epochs, {name: [row.get(name) for row in rows] for name in names}
 
 
-def _rows_of_file(path):
+def _rows_of_file(argument, path):
     """Returns the rows of a file as dictionaries; refuses one that is damaged, and says where."""
-    text = _text_of_file(path)
+    text = _text_of_file(argument, path)
     first = text.partition("\n")[0]
     found = _EPOCH_FIRST.match(first)
     separator = found[2] if found else max(",;\t|", key=first.count)
     try:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
-        _refuse_file(path, f"a file of separated values, but {error}", first)
+        _refuse_file(argument, path, f"a file of separated values, but {error}", first)
     header, rows = [name.strip() for name in rows[0]] if rows else [], [r for r in rows[1:] if r]
     if len(set(header)) < len(header):
-        _refuse_file(path, "a file with a different name for each column", first)
+        _refuse_file(argument, path, "a file with a different name for each column", first)
     if any(isinstance(_parsed(name), (int, float)) for name in header):
-        _refuse_file(path, "a file whose first line has the names of the columns", first)
+        _refuse_file(argument, path, "a file whose first line has the names of the columns", first)
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             required = f"a file with {len(header)} values in each row, as many as names"
-            _refuse_file(path, required, f"{len(row)} in row {number}")
+            _refuse_file(argument, path, required, f"{len(row)} in row {number}")
     return [dict(zip(header, map(_parsed, row))) for row in rows]
 
 
-def _text_of_file(path):
+def _text_of_file(argument, path):
     with open(path, "rb") as file:
         content = file.read(_LARGEST_FILE + 1)
     if len(content) > _LARGEST_FILE:
-        _refuse_file(path, f"a file of at most {_LARGEST_FILE} bytes", "more")
+        _refuse_file(argument, path, f"a file of at most {_LARGEST_FILE} bytes", "more")
     try:
         # Spreadsheets write a mark at the beginning.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        _refuse_file(path, "a file of text in UTF-8", str(error))
+        _refuse_file(argument, path, "a file of text in UTF-8", str(error))
     if "\0" in text:
-        _refuse_file(path, "a file of text", "zero bytes in it")
+        _refuse_file(argument, path, "a file of text", "zero bytes in it")
     if text and not text.endswith(("\n", "\r")):
         # A number in it may have lost its last digits.
         required = (
             "a file whose last line ends with a line break, or it may have been cut off there"
         )
-        _refuse_file(path, required, text[-80:].splitlines()[-1])
+        _refuse_file(argument, path, required, text[-80:].splitlines()[-1])
     return text
 
 
-def _refuse_file(path, required, received):
-    raise ValueError(
-        f"`metrics` must be {required}. Received: {checks.shown(received)} in {os.fspath(path)!r}"
-    )
+def _refuse_file(argument, path, required, received):
+    where = f"{checks.shown(received)} in {os.fspath(path)!r}"
+    raise ValueError(f"`{argument}` must be {required}. Received: {where}")
 
 
 def _parsed(text):

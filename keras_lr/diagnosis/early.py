@@ -5,7 +5,7 @@ from keras_lr.diagnosis.course import CLEAR
 from keras_lr.diagnosis.findings import Finding
 from keras_lr.diagnosis.run import Run
 
-# Fewer points than that and a smaller part of the run say nothing of a rate that is too small.
+# Fewer points than that and a smaller part of the run say nothing of a loss that does not move.
 _FEWEST, _PART = 8, 0.25
 
 
@@ -37,6 +37,9 @@ def warning_of(curves, planned=None):
             f"After {len(curves.loss)} {curves.unit}s the training loss has not moved by more than "
             "its ups and downs."
         )
-        advice = "The rate is far too small (try ten times it), or there is nothing to learn."
-        return Finding("hopelessly small", "warning", evidence, meaning, advice)
+        advice = (
+            "The rate is far too small (try ten times it), or so large that it broke the network "
+            "at once (try a tenth), or there is nothing to learn."
+        )
+        return Finding("does not move", "warning", evidence, meaning, advice)
     return None

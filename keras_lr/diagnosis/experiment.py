@@ -16,6 +16,8 @@ _REGRET, _ABOVE, _NOTHING = 0.03, 0.05, 1e-3
 _BELOW, _HIGHER, _BREAKS, _WIDTH = -0.7, 0.6, 1.3, 0.25
 # Nothing is impossible; and the runs count more than what else is known, which is read off signs.
 _LEAST, _SIGNS = 0.02, 0.3
+# No doubt is left where the sweep is so sure of a wrong rate, and the curves say the same.
+_SURE, _SAME = 0.9, 0.5
 
 
 class Experiment(NamedTuple):
@@ -24,13 +26,14 @@ class Experiment(NamedTuple):
     `scores` has, by the factor that the rate of the run was multiplied by, the loss after a run of
     `length` updates at that rate (`val_loss` where `has_validation`), infinite where it broke;
     `start` the loss before it. `suggestion` is what a sweep suggests for the whole run, None if
-    nothing. `updates` were made in all.
+    nothing. `updates` were made in all. Where the sweep left no doubt no run was made: `scores` is
+    empty, and `start` is None.
     """
 
     rate: float
     suggestion: float | None
     scores: dict
-    start: float
+    start: float | None
     length: int
     updates: int
     has_validation: bool
@@ -40,6 +43,8 @@ class Experiment(NamedTuple):
         by = "validation loss" if self.has_validation else "training loss"
         told = f"the sweep suggests {self.suggestion:.3g}" if self.suggestion else "the sweep: none"
         yield f"{self.updates} updates on a fresh copy; {told}, the run had {self.rate:.3g}"
+        if not self.scores:
+            yield "that leaves no doubt: no run was made"
         for factor, score in sorted(self.scores.items()):
             ended = f"{by} {score:.4g}" if math.isfinite(score) else "broke"
             yield f"{self.length} updates at {factor:.3g} × the rate: {ended}"
@@ -59,6 +64,23 @@ def by_sweep(rate, suggestion):
     large = _step((decades - _HIGHER) / _WIDTH)
     broken = large * _step((decades - _BREAKS) / _WIDTH)
     return _normal((small, max(1.0 - small - large, 0.0), large - broken, broken))
+
+
+def settled(rate, suggestion, chances):
+    """Returns the probabilities by a sweep and the curves where they leave no doubt, else None.
+
+    They do not where the sweep is sure that the rate is wrong, and the `chances` of the verdicts by
+    the curves are for the same.
+
+    >>> small = {"too small": 0.8, "good": 0.1, "too large": 0.1, "diverged": 0.0}
+    >>> round(settled(0.001, 0.1, small)["too small"], 2), settled(0.05, 0.1, small)
+    (0.93, None)
+    """
+    swept = by_sweep(rate, suggestion)
+    word = max(swept, key=swept.get)
+    if word == "good" or swept[word] < _SURE or chances[word] < _SAME:
+        return None
+    return _normal([swept[word] * chances[word] for word in VERDICTS])
 
 
 def by_runs(scores, start):

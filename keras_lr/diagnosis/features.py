@@ -14,6 +14,7 @@ _FINE_BINS = 60
 _LEAST, _MOST = 1e-4, 1e4
 # A range that is less, as a share of the values, is rounding.
 _ROUNDING = 1e-12
+_LARGEST = 1e100
 
 
 def binned(values, bins=_BINS):
@@ -38,13 +39,14 @@ def features(curves):
     -1.0
     """
     loss, val, rate = map(_finite, (curves.loss, curves.val_loss, curves.rate))
+    initial = np.array([curves.initial], "float64")
+    loss, val, initial = _bounded(loss, val, initial[np.isfinite(initial)])
     found = {"points": np.log10(len(loss)) if len(loss) else np.nan}
     for name, values in (("loss", loss), ("val", val)):
         shape = _named(_shape, _SHAPE, values)
         found |= {f"{name} {key}": value for key, value in shape.items()}
     found |= _named(_gap, _GAP, loss, val)
-    initial = np.array([curves.initial], "float64")
-    found |= _named(_from_initial, _FROM_INITIAL, loss, initial[np.isfinite(initial)], val)
+    found |= _named(_from_initial, _FROM_INITIAL, loss, initial, val)
     found |= _named(_schedule, _SCHEDULE, rate)
     # What is 0 but for rounding errors, which a shift changes, is 0.
     return {name: round(float(value), 7) for name, value in found.items()}
@@ -61,8 +63,13 @@ def _finite(values):
     """Returns the finite values, and none where there are fewer than three."""
     values = np.asarray([] if values is None else values, "float64")
     values = values[np.isfinite(values)]
-    # Squares and sums of what has exploded stay finite.
-    return np.clip(values, -1e100, 1e100) if len(values) >= 3 else values[:0]
+    return values if len(values) >= 3 else values[:0]
+
+
+def _bounded(*parts):
+    """Returns all parts on one scale, so that squares and sums of what has exploded are finite."""
+    largest = max(np.max(np.abs(part), initial=0.0) for part in parts)
+    return [part / largest * _LARGEST for part in parts] if largest > _LARGEST else parts
 
 
 def _shape(values):

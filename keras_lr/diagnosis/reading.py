@@ -31,14 +31,14 @@ def curves_of(history, initial=None, unit="epoch"):
         return history
     if _is_arrays(history):
         return _of_arrays(history, initial, unit)
-    trace = _without_empty(Trace.of(history))
+    trace = _without_empty(Trace.of(history, "history"))
     rates = [_measured(trace.column(n), math.nan) for n in _names_of_rates(trace.columns)]
     if initial is None and INITIAL in trace.columns:
         initial = next((float(v) for v in trace.column(INITIAL) if v is not None), None)
     losses = trace.column("loss")
     if None in losses:
         at = trace.epochs[losses.index(None)]
-        checks.refuse("metrics", f"of epochs that all have a loss, epoch {at} too", None)
+        checks.refuse("history", f"of epochs that all have a loss, epoch {at} too", None)
     loss = _measured(losses, lost=math.nan)
     val = _measured(trace.column("val_loss"), math.inf) if "val_loss" in trace.columns else None
     return RunCurves(loss, val, _highest(rates), initial, unit)
@@ -86,7 +86,7 @@ def _of_arrays(history, initial, unit):
     columns = history if isinstance(history, Mapping) else {"loss": history}
     if "loss" not in columns:
         names = ", ".join(sorted(map(str, columns)))
-        raise ValueError(f"`metrics` must have the metric 'loss'. Received: {names}")
+        raise ValueError(f"`history` must have the metric 'loss'. Received: {names}")
     wanted = ["loss", "val_loss", *_names_of_rates(columns)]
     arrays = {n: _numbers(n, columns[n], len(columns["loss"])) for n in wanted if n in columns}
     val = arrays.get("val_loss")
@@ -99,5 +99,5 @@ def _of_arrays(history, initial, unit):
 def _numbers(name, values, length):
     if values.ndim != 1 or values.dtype.kind not in "fiu" or not 0 < len(values) == length:
         required = f"an array of {length} numbers in {name!r}, as many as losses, one or more"
-        checks.refuse("metrics", required, values)
+        checks.refuse("history", required, values)
     return values.astype("float64")

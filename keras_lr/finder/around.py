@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_lr.diagnosis.experiment import Experiment
+from keras_lr.diagnosis.experiment import Experiment, settled
 from keras_lr.finder.length import peak_factor
 from keras_lr.finder.search import LONGEST_SWEEP, Sweep, swept
 from keras_lr.finder.verification import Runs
@@ -22,10 +22,12 @@ class Comparison(NamedTuple):
 
     `rates` are those of the run, point by point. `training` and `evaluation` are arguments of `fit`
     and `evaluate`, the second None where the training loss has to do. At most `budget` updates are
-    made.
+    made. `chances` are those of the verdicts by the curves of the run: where they and the sweep
+    leave no doubt, there are no runs.
     """
 
     rates: np.ndarray
+    chances: dict
     is_by_update: bool
     training: dict
     evaluation: Any
@@ -47,6 +49,9 @@ class Comparison(NamedTuple):
             shape = Tabulated(_stretched(self.rates / peak, length))
             sweep = sweep.for_length(whole, per_epoch)
             suggestion = sweep.suggestion_for(shape, length)
+            told = self.evaluation is not None
+            if settled(peak, suggestion, self.chances):
+                return Experiment(peak, suggestion, {}, None, 0, trials.updates, told)
             trials.reset(self.seed)
             start = _start(trials, self.evaluation, sweep)
             # A shorter run bears more.
@@ -55,7 +60,6 @@ class Comparison(NamedTuple):
             factors = [*_FACTORS, *_far(suggestion, peak)]
             scores = {factor: runs.score(factor * peak * share) for factor in factors}
             made = trials.updates
-        told = self.evaluation is not None
         return Experiment(peak, suggestion, scores, start, length, made, told)
 
 

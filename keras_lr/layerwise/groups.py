@@ -98,10 +98,21 @@ def _refuse_pattern(pattern, model, paths):
         names = list(dict.fromkeys("/".join(path[:-1] or path) for path in found))
         more = f", and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
         reason = f"which matches none of {', '.join(names[:_MOST_LISTED])}{more}"
+        reason += _for_weights(pattern, found)
     raise ValueError(
         f"`multipliers` must name trainable layers or weights of the model. Received: {pattern!r}, "
         + reason
     )
+
+
+def _for_weights(pattern, paths):
+    """Returns what to write if a pattern without a slash was meant for weights, as "*lora*"."""
+    met = [path for path in paths if fnmatchcase(path[-1], pattern)]
+    if "/" in pattern or not met:
+        return ""
+    short = "*/" + pattern.lstrip("*")
+    suggestion = short if all(matches(short, path) for path in met) else f"*/{pattern}"
+    return f". A pattern without a slash names layers; for weights, write {suggestion!r}"
 
 
 def _readable(pattern):

@@ -1,8 +1,9 @@
 """How often the verdict on training curves is right, on tasks it was not fitted to; and fits it.
 
 Run `KERAS_BACKEND=jax python tests/benchmarks/diagnosis.py FOLDER --minutes M`. Sweeps that are not
-in FOLDER yet are run, so that it can be stopped and goes on; all of them are about half an hour on
-a core of its own, and judging them ten minutes. Then tables are printed: tasks left out in turn
+in FOLDER yet are run, so that it can be stopped and goes on; on a core of its own the 252 written
+ones are about forty minutes, the 500 drawn ones (`diagnosis_drawn.py`) five, and judging them all
+half an hour. Then tables are printed: tasks left out in turn
 (all tasks on the same data together), optimizers left out in turn, and rules that need no fit.
 `--aside` judges the third of the tasks that nothing was tuned on, where no other task has their
 data, by trees fitted to the others. `--write` fits the trees of the package to all tasks and writes

@@ -1,4 +1,4 @@
-"""Sweeps as one compiled epoch: the same run at all rates, side by side.
+"""Sweeps as one compiled epoch, all rates side by side; those of drawn tasks are in NumPy.
 
 What a sweep leaves is a file of arrays, one row for each rate: `loss`, the mean over the batches of
 each epoch, `val_loss` after it, `rate`, that of its last update, `updates`, the loss of every
@@ -11,6 +11,7 @@ import time
 import jax
 import keras
 import numpy as np
+from diagnosis_drawn import Drawn, DrawnSweeper
 from jax import numpy as jnp
 
 
@@ -142,14 +143,20 @@ def make(sweeps, folder, until):
             print(f"Time is up after {number} of {len(sweeps)} sweeps.", flush=True)
             return
         if sweeper is None or sweeper.task != sweep.task:
-            keras.backend.clear_session()
-            jax.clear_caches()
-            sweeper = Sweeper(sweep.task)
+            sweeper = _sweeper_of(sweep.task)
         part = path.with_suffix(".part")
         with open(part, "wb") as file:
             np.savez_compressed(file, **sweeper.run(sweep))
         part.replace(path)
         print(f"{number + 1}/{len(sweeps)}  {sweep.name}", flush=True)
+
+
+def _sweeper_of(task):
+    if isinstance(task, Drawn):
+        return DrawnSweeper(task, Factor)
+    keras.backend.clear_session()
+    jax.clear_caches()
+    return Sweeper(task)
 
 
 def load(sweep, folder):

@@ -2,7 +2,9 @@
 
 A sweep is one task (`regret_tasks.py`, and convolutions and autoencoders made here) with an
 optimizer, a batch size, a number of rows, a schedule and a number of epochs, all drawn from fixed
-seeds, and the same run at 18 rates. Needs the back end JAX.
+seeds, and the same run at 18 rates. Then come tasks that are drawn too (`diagnosis_drawn.py`), one
+sweep each, as what is learned about other tasks grows with the number of tasks. Needs the back end
+JAX.
 """
 
 import dataclasses
@@ -10,13 +12,15 @@ import itertools
 
 import numpy as np
 import regret_task_models
+from diagnosis_drawn import KIND_ASIDE, drawn
 from keras import layers, ops
 from regret_tasks import TASKS, Task
 
 RATES, RATIO = 18, 2.15
-_SWEEPS = 188
+_SWEEPS, _DRAWN = 252, 500
 SCHEDULES = "constant", "linear", "cosine", "WSD", "plateau"
-_MOST_UPDATES, _MOST_UPDATES_OF_IMAGES, _LEAST_UPDATES = 2400, 400, 80
+_MOST_UPDATES, _LEAST_UPDATES = 2400, 80
+_FEWER_UPDATES = {"images": 400, "drawn": 1600}
 # The middle of the sweep, by optimizer; a range of 5.6 decades is around it.
 _MIDDLES = {
     "SGD": 0.1, "momentum": 0.02, "nesterov": 0.02, "Adam": 0.005, "AdamW": 0.005,
@@ -32,7 +36,7 @@ _SCALED = {
 # Kinds of tasks, a third of all, that nothing is tuned on.
 ASIDE_KINDS = {
     "raw targets", "sparse counts", "focal loss", "tiny batches", "a checkpoint trained further",
-    "quantiles", "two outputs", "memory", "convolutions aside",
+    "quantiles", "two outputs", "memory", "convolutions aside", KIND_ASIDE,
 }  # fmt: skip
 
 
@@ -110,14 +114,19 @@ class Sweep:
 
 
 def family():
-    """Returns the sweeps: every task once with its own optimizer, then others with another."""
+    """Returns the sweeps: every task with its own optimizer, some with another, and drawn tasks."""
     pairs = (
         sweep
         for number in itertools.count()
         for index, task in _shuffled(number)
         for sweep in _variants(task, np.random.default_rng([number, index]), number)
     )
-    return list(itertools.islice(pairs, _SWEEPS))
+    of_drawn = (
+        sweep
+        for number in range(_DRAWN)
+        for sweep in list(_variants(drawn(number), np.random.default_rng([0, 0, number]), 0))[:1]
+    )
+    return [*itertools.islice(pairs, _SWEEPS), *of_drawn]
 
 
 def _shuffled(number):
@@ -133,7 +142,7 @@ def _variants(task, rng, number):
     size = int(rng.choice(sizes))
     task = dataclasses.replace(task, optimizer=optimizer, batch_size=size, rows=rows)
     each = rows // size
-    most = _MOST_UPDATES_OF_IMAGES if "images" in task.network else _MOST_UPDATES
+    most = next((n for word, n in _FEWER_UPDATES.items() if word in task.network), _MOST_UPDATES)
     longest = int(np.clip(most / each, 10, 300))
     shortest = int(np.clip(_LEAST_UPDATES / each, 10, longest))
     schedules = rng.permutation(SCHEDULES)

@@ -13,8 +13,8 @@ from keras_lr.diagnosis.run_curves import RunCurves
     [
         ([2.0, np.nan], None, "nan"),
         ([2.0, 2.5, 3.5, 4.5, 6.0, 9.0], None, "diverging"),
-        (noisy(np.full(10, 2.3), 0.01), None, "hopelessly small"),
-        (np.full(10, 2.3), 2.3, "hopelessly small"),
+        (noisy(np.full(10, 2.3), 0.01), None, "does not move"),
+        (np.full(10, 2.3), 2.3, "does not move"),
     ],
 )
 def test_a_lost_run_is_named(losses, initial, name):
@@ -30,7 +30,7 @@ def test_of_any_other_nothing_is_said(losses):
     assert warning_of(RunCurves(np.array(losses))) is None
 
 
-def test_a_rate_is_hopeless_only_when_a_quarter_of_the_run_has_shown_it():
+def test_a_loss_does_not_move_only_when_a_quarter_of_the_run_has_shown_it():
     flat = RunCurves(noisy(np.full(10, 2.3), 0.01))
     assert warning_of(flat, planned=100) is None
-    assert warning_of(flat, planned=40).name == "hopelessly small"
+    assert warning_of(flat, planned=40).name == "does not move"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_lr.diagnosis.experiment import Experiment, by_runs, by_sweep, together
+from keras_lr.diagnosis.experiment import Experiment, by_runs, by_sweep, settled, together
 from keras_lr.diagnosis.verdict import VERDICTS
 
 FLAT = dict.fromkeys(VERDICTS, 0.25)
@@ -71,6 +71,24 @@ def test_runs_count_more_than_signs():
     assert likeliest(together(runs, large, large)) == "too small"
 
 
+@pytest.mark.parametrize(
+    "rate, likely, is_settled",
+    [
+        (1e-4, "too small", True),
+        (10.0, "diverged", True),
+        # The curves say the opposite, or the sweep says good, or nothing.
+        (1e-4, "too large", False),
+        (0.1, "good", False),
+        (None, "too small", False),
+    ],
+)
+def test_where_sweep_and_curves_agree_no_run_is_needed(rate, likely, is_settled):
+    chances = {**dict.fromkeys(VERDICTS, 0.1), likely: 0.7}
+    found = settled(rate or 1.0, 0.1 if rate else None, chances)
+    assert (found is not None) == is_settled
+    assert not is_settled or (likeliest(found) == likely and found[likely] > 0.8)
+
+
 def test_lines_name_cost_rates_and_losses():
     told = Experiment(0.1, None, {1.0: 0.5, 3.0: inf}, 2.0, 100, 400, True)
     assert list(told.lines()) == [
@@ -78,4 +96,6 @@ def test_lines_name_cost_rates_and_losses():
         "100 updates at 1 × the rate: validation loss 0.5",
         "100 updates at 3 × the rate: broke",
     ]
+    plain = told._replace(scores={}, start=None, length=0, updates=100)
+    assert list(plain.lines())[1:] == ["that leaves no doubt: no run was made"]
     assert "training loss" in list(told._replace(has_validation=False).lines())[1]

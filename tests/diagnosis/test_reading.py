@@ -65,8 +65,8 @@ def test_of_several_optimizers_the_highest_rate_counts():
 @pytest.mark.parametrize(
     "history, message",
     [
-        ({"accuracy": [0.5, 0.6]}, "must have the metric 'loss'. Received: accuracy"),
-        ({"accuracy": np.ones(2)}, "must have the metric 'loss'. Received: accuracy"),
+        ({"accuracy": [0.5, 0.6]}, "the metric 'loss'. Received: accuracy"),
+        ({"accuracy": np.ones(2)}, "the metric 'loss'. Received: accuracy"),
         ({"loss": [1.0, 0.5], "val_loss": [1.0]}, "one value of 'val_loss' per epoch"),
         ({"loss": np.ones(2), "val_loss": np.ones(1)}, "2 numbers in 'val_loss', as many as"),
         ({"loss": np.ones((2, 2))}, "an array of 2 numbers in 'loss'"),
@@ -80,7 +80,7 @@ def test_of_several_optimizers_the_highest_rate_counts():
     ],
 )
 def test_what_is_no_record_is_refused(history, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"`history` must .*{message}"):
         curves_of(history)
 
 
@@ -90,13 +90,13 @@ def test_what_is_no_record_is_refused(history, message):
         (TEXT[:-4], "a file whose last line ends with a line break"),
         (TEXT.replace("1.0,1.5", "1.0"), "5 values in each row"),
         (TEXT.replace("1,2.5", "7,2.5"), "consecutive epochs"),
-        (TEXT.replace("loss,val", "x,val"), "must have the metric 'loss'"),
+        (TEXT.replace("loss,val", "x,val"), "the metric 'loss'"),
         ("", "one epoch or more"),
     ],
 )
 def test_a_damaged_file_is_refused(tmp_path, text, message):
     (tmp_path / "log.csv").write_text(text)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"`history` must .*{message}"):
         curves_of(str(tmp_path / "log.csv"))
 
 

@@ -210,6 +210,28 @@ def test_state_by_hand_and_resume_at():
 
 
 @once
+def test_a_file_of_weights_has_the_moments_for_an_optimizer_that_is_built(tmp_path):
+    x = np.random.default_rng(0).random((32, 4))
+    options = {"batch_size": 8, "shuffle": False, "verbose": 0}
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+
+    def losses(first, last):
+        history = model.fit(x, x.sum(axis=1), initial_epoch=first, epochs=last, **options)
+        return history.history["loss"]
+
+    model.compile(keras.optimizers.Adam(schedules.LinearDecay(0.1, 24)), "mse")
+    losses(0, 3)
+    model.save_weights(tmp_path / "after_3.weights.h5")
+    expected = losses(3, 6)
+
+    model.compile(keras.optimizers.Adam(schedules.LinearDecay(0.1, 24)), "mse")
+    model.optimizer.build(model.trainable_variables)
+    model.load_weights(tmp_path / "after_3.weights.h5")
+    assert int(model.optimizer.iterations) == 12
+    np.testing.assert_allclose(losses(3, 6), expected, rtol=1e-6)
+
+
+@once
 @unit_gradient.needs_multi_optimizer
 def test_under_a_multi_optimizer(tmp_path):
     def model_of_two():
