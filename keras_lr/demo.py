@@ -1,11 +1,10 @@
-"""The main job on real data: one callback chooses, drives and reacts; a recorder explains the run.
+"""The main job on real data: one callback chooses, drives and reacts; then it is compared.
 
     python -m keras_lr demo
 
 Everything is seeded. Back ends add floats in different orders, so their figures differ a little.
 """
 
-import math
 import pathlib
 import time
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import keras
 import numpy as np
 
 from keras_lr import callbacks, schedules
+from keras_lr.comparison import compare
 from keras_lr.explanation import diagnose
 from keras_lr.files import write_atomically
 
@@ -21,7 +21,9 @@ BATCH_SIZE = 64
 EPOCHS = 20
 SEEDS = 3
 DEFAULT_RATE = 0.01  # of Keras' SGD
-CONSTANT_RATES = (DEFAULT_RATE, 0.03, 0.1, 0.3)
+# The search for the best constant rate begins here, and ends when rates on both sides are worse.
+RATES = (0.01, 0.02, 0.04)
+OURS, DEFAULT = "AutoLearningRate()", f"Keras' default, {DEFAULT_RATE:g}"
 
 
 class Data(NamedTuple):
@@ -96,66 +98,49 @@ class Progress(keras.callbacks.Callback):
             )
 
 
-class Outcome(NamedTuple):
-    """Runs from several seeds: the record of the first, and the accuracy of each."""
+class Run(NamedTuple):
+    """A run from the first seed: its record, and the callback that drove it."""
 
-    rate: float
-    recorder: callbacks.LearningRateRecorder
+    recorder: callbacks.DiagnoseLearningRate
     driver: callbacks.RateCallback
-    losses: list
-    accuracies: list
-
-    def mean_and_error(self, other=None):
-        """Returns mean and standard error of the test loss, or of what it is above `other`'s."""
-        excess = np.array(self.losses) - (0.0 if other is None else np.array(other.losses))
-        return np.mean(excess), np.std(excess, ddof=1) / math.sqrt(len(excess))
-
-    def __str__(self):
-        mean, error = self.mean_and_error()
-        return f"{mean:.3f} ± {error:.3f}, accuracy {np.mean(self.accuracies):.1%}"
 
 
-def train(data, make_callback, say=None):
-    """Trains from each seed with one callback and measures loss and accuracy on the test images."""
-    runs, losses, accuracies = [], [], []
-    for seed in range(SEEDS):
-        model, driver = build_model(seed), make_callback()
-        recorder = callbacks.DiagnoseLearningRate(verbose=0, early_warning=False)
-        shown = [Progress(say)] if say and not runs else []
-        fit(model, data, EPOCHS, [driver, recorder, *shown])
-        tested = model.evaluate(data.x_test, data.y_test, verbose=0, return_dict=True)
-        losses.append(tested["loss"])
-        accuracies.append(tested["accuracy"])
-        runs.append((recorder, driver))
-    recorder, driver = runs[0]
-    rate = float(np.nanmax(recorder.learning_rate))
-    return Outcome(rate, recorder, driver, losses, accuracies)
+def train(data, driver, say=None):
+    """Trains from the first seed with a callback."""
+    recorder = callbacks.DiagnoseLearningRate(verbose=0, early_warning=False)
+    fit(build_model(), data, EPOCHS, [driver, recorder, *([Progress(say)] if say else [])])
+    return Run(recorder, driver)
 
 
-def explain(auto, constants):
-    """Returns the diagnoses of the first seed's runs, as text."""
+def experiment(data, verbose=1):
+    """Returns how the callback, Keras' default and the best constant rate do on fresh seeds."""
+    parts = (data.x_train, data.y_train), (data.x_val, data.y_val), (data.x_test, data.y_test)
+    contenders = {OURS: callbacks.AutoLearningRate(verbose=0), DEFAULT: at_the_default()}
+    length = {"epochs": EPOCHS, "batch_size": BATCH_SIZE, "seeds": SEEDS}
+    return compare(build_model, parts, contenders, **length, rates=RATES, verbose=verbose)
+
+
+def at_the_default():
+    """Returns a callback that drives Keras' default rate."""
+    return callbacks.FitSchedule(schedules.Constant(DEFAULT_RATE))
+
+
+def diagnoses(auto, default):
+    """Returns what is said of both runs, by their curves alone."""
+    return {name: diagnose(run.recorder) for name, run in ((OURS, auto), (DEFAULT, default))}
+
+
+def explain(auto, default):
+    """Returns the diagnoses as text."""
     lines = []
-    for name, found in diagnoses(auto, constants).items():
-        lines += [
-            f"Diagnosis of {name}",
-            *(f"  {line}" for line in found.report().splitlines()),
-            "",
-        ]
+    for name, found in diagnoses(auto, default).items():
+        lines += [f"Diagnosis of {name}", *(f"  {line}" for line in str(found).splitlines()), ""]
     return "\n".join(lines)
 
 
-def diagnoses(auto, constants):
-    """Returns what is said, by its curves alone, of a run of the callback and of the worst rate."""
-    worst = max(constants, key=lambda outcome: outcome.mean_and_error()[0])
-    runs = {"AutoLearningRate()": auto, f"constant {worst.rate:g}": worst}
-    return {name: diagnose(outcome.recorder) for name, outcome in runs.items()}
-
-
-def report(auto, constants, test_images):
+def report(auto, comparison, test_images):
     """Returns the report as text."""
     found = auto.driver.found
-    best = min(constants, key=lambda outcome: outcome.mean_and_error()[0])
-    table = ["  AutoLearningRate()", *(f"  constant {c.rate:g}" for c in constants)]
     lines = [
         "keras_lr demo: scikit-learn's digits, two hidden layers, SGD with momentum 0.9",
         f"Back end: {keras.backend.backend()}, Keras {keras.__version__}",
@@ -165,22 +150,21 @@ def report(auto, constants, test_images):
         f"Applied rate: {schedules.Tabulated(auto.recorder.learning_rate).describe()}.",
         f"Changes during the run: {len(auto.recorder.events) or 'none'}",
         *(f"  {event}" for event in auto.recorder.events),
-        f"Loss on {test_images} test images, mean ± standard error of {SEEDS} seeds:",
-        *(f"{name:20}  {outcome}" for name, outcome in zip(table, (auto, *constants))),
-        f"Against Keras' default, {DEFAULT_RATE:g}: {_compared(auto, constants[0])}",
-        f"Against the best constant rate, {best.rate:g}: {_compared(auto, best)}",
+        "",
+        f"Loss on {test_images} test images; the constant rate is the best of "
+        f"{len(rates_tried(comparison))} that were tried:",
+        comparison.report(),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _compared(auto, other):
-    difference, error = auto.mean_and_error(other)
-    clear = abs(difference) > 2 * error
-    verdict = "more than twice its error" if clear else "no clear difference"
-    return f"{difference:+.3f} ± {error:.3f}, {verdict}."
+def rates_tried(comparison):
+    """Returns the constant rates from which the best was chosen."""
+    (constant,) = (row for row in comparison.contestants if row.curve)
+    return [point.rate for point in constant.curve]
 
 
-def draw(auto, constants):
+def draw(auto, default, comparison):
     """Returns one figure: how the rate was chosen, what it was, and the results."""
     from matplotlib.figure import Figure
 
@@ -192,23 +176,17 @@ def draw(auto, constants):
     ax_found.set_title(f"Choose: {len(auto.driver.found.losses)} updates at rising rates")
     plotting.plot_record(auto.recorder, ax_rate, losses=False)
     ax_rate.set_title("Drive: warmup, then to zero; lower when validation stalls")
-    chosen = [([auto], "AutoLearningRate()", "D"), (constants, "constant", "o--")]
-    for outcomes, name, style in chosen:
-        means, errors = zip(*(outcome.mean_and_error() for outcome in outcomes))
-        rates = [outcome.rate for outcome in outcomes]
-        ax_result.errorbar(rates, means, errors, fmt=style, capsize=4, label=name)
-    ax_result.set(xscale="log", xlabel="learning rate (peak)", ylabel="test loss")
-    ax_result.set_title(f"Result: test loss, mean ± standard error of {SEEDS} seeds")
     plotting.plot_losses(auto.recorder, ax_loss)
     plotting.mark_events(auto.recorder, ax_loss)
     ax_loss.set_yscale("log")
     ax_loss.set_title("Drive: losses, and what the callback did")
-    for ax, (name, found) in zip(explained, diagnoses(auto, constants).items()):
+    ax_loss.grid(True, alpha=0.3)
+    ax_loss.legend(fontsize="small")
+    comparison.plot(ax_result)
+    ax_result.set_title(f"Compare: {SEEDS} fresh seeds, mean ± standard error")
+    for ax, (name, found) in zip(explained, diagnoses(auto, default).items()):
         found.plot(ax)
         ax.set_title(f"Explain: {name}\n{ax.get_title()}")
-    for ax in (ax_result, ax_loss):
-        ax.grid(True, alpha=0.3)
-        ax.legend(fontsize="small")
     return figure
 
 
@@ -220,23 +198,17 @@ def run(folder="demo", say=print):
     # TensorFlow prints its messages when the first model is built: before the first line.
     data, _ = load_data(), build_model()
     say("1. Train with AutoLearningRate(): it chooses a rate, drives it, and reacts")
-    auto = train(data, lambda: callbacks.AutoLearningRate(verbose=0), say)
+    auto = train(data, callbacks.AutoLearningRate(verbose=0), say)
     say(f"   the peak that it chose: {auto.driver.peak:.3g}")
-    say("2. Compare with constant rates, Keras' default first")
-    constants = []
-    for rate in CONSTANT_RATES:
-        constants.append(train(data, lambda rate=rate: _constant(rate)))
-        say(f"   {rate:g}: test loss {constants[-1]}")
-    text = report(auto, constants, len(data.y_test))
-    draw(auto, constants).savefig(folder / "digits.png", dpi=110)
+    say("2. Compare with Keras' default and the best constant rate, each from fresh seeds")
+    comparison = experiment(data)
+    default = train(data, at_the_default())
+    text = report(auto, comparison, len(data.y_test))
+    draw(auto, default, comparison).savefig(folder / "digits.png", dpi=110)
     say(f"3. The result\n\n{text}")
-    explained = explain(auto, constants)
+    explained = explain(auto, default)
     say(f"4. Explain: was the rate right, by the curves of the first seed alone?\n\n{explained}")
     write_atomically(folder / "report.txt", f"{text}\n{explained}")
     seconds = time.perf_counter() - begin
     say(f"Wrote {folder / 'digits.png'} and {folder / 'report.txt'} in {seconds:.0f} s.")
     return folder
-
-
-def _constant(rate):
-    return callbacks.FitSchedule(schedules.Constant(rate))

@@ -13,15 +13,13 @@ import warnings
 import keras
 
 from keras_lr import checks
-from keras_lr.comparison.protocol import Outcome
+from keras_lr.comparison.apart import KILLED, MOST_DEATHS, work_apart
 from keras_lr.comparison.worker import work
 
-MOST_DEATHS = 3
 # Each run of an executor is sent all arrays anew.
 _HEAVY = 10 * 2**20
 # Seconds without work after which a worker ends: when the process that sent it was killed, too.
 _IDLE = 60
-_KILLED = Outcome(None, {}, killed=True)
 
 
 class InProcess:
@@ -107,7 +105,7 @@ class Workers:
             except concurrent.futures.BrokenExecutor:
                 self._deaths[task] += 1
                 self._drop()
-        return _KILLED
+        return KILLED
 
     def _submit(self, task):
         for _ in range(2):
@@ -128,7 +126,10 @@ class Workers:
 
 
 class OnExecutor:
-    """An executor of the user's: it knows where runs are made, and repeats those that were lost."""
+    """An executor of the user's: it knows where runs are made, and repeats those that were lost.
+
+    What else goes on in its processes it does not know: runs are made in children of these.
+    """
 
     def __init__(self, executor, package):
         self._executor, self._package = executor, package
@@ -146,13 +147,13 @@ class OnExecutor:
         """The executor is the user's, who ends it."""
 
     def outcomes(self, tasks):
-        futures = {self._executor.submit(work, self._package, task): task for task in tasks}
+        futures = {self._executor.submit(work_apart, self._package, task): task for task in tasks}
         try:
             for future in concurrent.futures.as_completed(futures):
                 error = future.exception()
                 # What Dask says of a run that took three of its workers with it.
                 if type(error).__name__ == "KilledWorker":
-                    yield futures[future], _KILLED
+                    yield futures[future], KILLED
                 else:
                     yield futures[future], future.result()
         finally:

@@ -53,7 +53,9 @@ def compare(
     the number of pairs.
 
     A run is what `fit` does with a model of `build_model(seed)` after
-    `keras.utils.set_random_seed(seed)`, but one model, compiled once, serves all.
+    `keras.utils.set_random_seed(seed)`, but one model, compiled once, serves all. Its metrics are
+    built before: where they are not, the very first `fit` of a model reads its data once more on
+    JAX and PyTorch, and so shuffles otherwise than later ones.
 
     Args:
         build_model: function of a seed that returns a compiled model, the same for the same seed:
@@ -72,9 +74,10 @@ def compare(
         mode: "min" or "max", if the name of the metric does not tell which is better.
         directory: a folder for the results. A call that was ended goes on from there, and one with
             more contenders makes only the runs that are new.
-        workers: number of processes on this machine. By default runs are made in this one.
-        executor: a `concurrent.futures.Executor`, which may have many machines. Nothing else in
-            its processes may draw from the global generators of Python and NumPy during a run.
+        workers: number of processes on this machine. By default runs are made in this one, in
+            which no other thread may draw from the global generators of Python and NumPy.
+        executor: a `concurrent.futures.Executor`, which may have many machines. Each of its
+            processes makes its runs in a child, in which nothing else draws random numbers.
         verbose: 0, or 1 for a progress bar with the time to go.
 
     A loss that is no number counts as worst. Raises `ValueError` at once for schedules that are

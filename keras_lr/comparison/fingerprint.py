@@ -13,6 +13,8 @@ from keras_lr._version import __version__
 from keras_lr.keras_private.step_state import RATE
 
 _DEEPEST = 6
+# Bytes, of each part that a function makes.
+_MOST_READ = 2**26
 _ADDRESS = re.compile(" at 0x[0-9a-f]+")
 
 
@@ -87,13 +89,23 @@ def versions():
 
 
 def of_data(parts):
-    """Returns a digest of all data: of arrays whole, of what a function makes the first batch."""
+    """Returns a digest of all data: of arrays whole, of what a function makes the first 64 MiB."""
     found = []
     for name, given in parts.given.items():
-        seen = parts.first_batch(name) if callable(given) else given
-        arrays = keras.tree.flatten(list(seen))
-        found.append(digest(name, *map(_array, arrays)))
+        read = parts.batches(name) if callable(given) else [given]
+        found.append(digest(name, *_of_batches(read)))
     return digest(*found)
+
+
+def _of_batches(batches):
+    """Yields a digest of each batch, until enough has been read."""
+    size = 0
+    for batch in batches:
+        arrays = [_array(value) for value in keras.tree.flatten(list(batch))]
+        yield digest(*arrays)
+        size += sum(array.nbytes for array in arrays)
+        if size >= _MOST_READ:
+            return
 
 
 def of_model(model, values):

@@ -1,6 +1,7 @@
 """The data of an experiment: three parts, each of arrays or made by a function."""
 
 import inspect
+import itertools
 from collections.abc import Mapping
 
 import keras
@@ -67,13 +68,14 @@ class Parts:
     def first_batch(self, name="train"):
         """Returns a batch of a part of the data: x, y and perhaps weights."""
         arguments = self.arguments(name, 0)
-        x = arguments.pop("x")
-        if "y" in arguments:
-            parts = [x, *(arguments[n] for n in ("y", "sample_weight") if n in arguments)]
-            return tuple(keras.tree.map_structure(lambda a: a[: self.batch_size], p) for p in parts)
-        if isinstance(x, keras.utils.PyDataset):
-            return x[0]
-        return next(iter(x))
+        first = next(iter(_read(arguments)))
+        if "y" not in arguments:
+            return first
+        return keras.tree.map_structure(lambda array: array[: self.batch_size], first)
+
+    def batches(self, name):
+        """Returns what a part of the data is read in, for seed 0: batches, or all its arrays."""
+        return _read(self.arguments(name, 0))
 
     def shared(self):
         """Returns, for each pair of parts, how many rows of the second are in the first too.
@@ -114,6 +116,17 @@ def _checked(name, given):
         shapes = [tuple(array.shape) for array in arrays]
         checks.refuse(f"data[{name!r}]", "arrays with one row per sample", shapes)
     return tuple(given)
+
+
+def _read(arguments):
+    x = arguments["x"]
+    if "y" in arguments:
+        yield tuple(arguments[n] for n in ("x", "y", "sample_weight") if n in arguments)
+    elif isinstance(x, keras.utils.PyDataset):
+        count = x.num_batches
+        yield from (x[i] for i in (itertools.count() if count is None else range(count)))
+    else:
+        yield from itertools.islice(x, arguments.get("steps_per_epoch"))
 
 
 def _maker(function, seed):

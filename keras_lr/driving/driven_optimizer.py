@@ -238,6 +238,15 @@ class DrivenOptimizer:
         self._note()
         return True
 
+    def counted_elsewhere(self, batches):
+        """Returns how much more this was counted in the epoch than by so many batches.
+
+        0 where nothing is compiled in: all who train with it read the same variable.
+        """
+        if self._rate is None:
+            return 0
+        return self.batches_counted() - self._counted_before - batches
+
     # What is applied
 
     def _note(self):

@@ -70,7 +70,13 @@ class DrivenSet:
             DrivenOptimizer(optimizer, self._steps, clock, number, counter)
             for optimizer, clock, number in rows
         ]
-        self._beside = [c.install(d) for d in self._driven for c in self.callbacks_of(d)]
+        installed = [
+            (index, c.install(d))
+            for index, d in enumerate(self._driven)
+            for c in self.callbacks_of(d)
+        ]
+        # A callback that has put nothing in, such as a recorder, needs no step of its own.
+        self._beside = [(index, value) for index, value in installed if value is not False]
         self.apply(model)
         self._watch = OptimizerWatch(model, self._driven)
 
@@ -131,6 +137,10 @@ class DrivenSet:
             self._steps.give_back(model)
         self._driven, self._steps = [], None
 
+    def free_those_compiled_before(self, model):
+        """Drops the steps of other models that know nothing of the rates; returns the models."""
+        return self._steps.free_those_compiled_before(model)
+
     # Their callbacks
 
     def drives_something(self):
@@ -180,7 +190,8 @@ class DrivenSet:
 
     def adopt_foreign_writes(self):
         """Takes rates that somebody else has written as the base; returns whose they were."""
-        return [d.name for d in self._driven if d.adopt_foreign_write(self._staying(d).scale)]
+        others = [d for d in self._driven if d.was_overwritten()]
+        return [d.name for d in others if d.adopt_foreign_write(self._staying(d).scale)]
 
     # Their rates
 
@@ -202,13 +213,12 @@ class DrivenSet:
         return RATE if len(self) == 1 else f"{RATE}_{driven.name}"
 
     def in_logs(self, without_last=0):
-        """Returns the rate of each optimizer's last update, by its name in the logs.
+        """Returns the rate of each optimizer's last update, by its name in the logs, and the whole.
 
-        The last few batches are not counted. NaN where none was made in this fit: nobody applied
-        a rate.
+        That is the highest of them, at multiplier 1. The last few batches are not counted. NaN
+        where none was made in this fit: nobody applied a rate.
         """
-        return {self.log_name(d): d.last_applied(without_last) for d in self._driven}
-
-    def whole_in_logs(self, without_last=0):
-        """Returns the highest of the last applied rates, at multiplier 1."""
-        return max(d.last_applied(without_last) / d.multiplier for d in self._driven)
+        rates = [d.last_applied(without_last) for d in self._driven]
+        wholes = [rate / (d.multiplier or 1.0) for d, rate in zip(self._driven, rates)]
+        named = {self.log_name(d): rate for d, rate in zip(self._driven, rates)}
+        return named, max(wholes, default=math.nan)

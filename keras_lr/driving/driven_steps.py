@@ -8,10 +8,12 @@ and the same optimizer finds its step compiled.
 import weakref
 from typing import Any, NamedTuple
 
+import keras
+
 from keras_lr.driving.rate_in_step import Dial
 from keras_lr.keras_private import training_step
 from keras_lr.keras_private.live_variables import LiveVariables
-from keras_lr.keras_private.optimizers import parts
+from keras_lr.keras_private.optimizers import batches_counted, leaves, parts
 
 _PLACE = "_keras_lr_driven_steps"
 # Each holds what was compiled for it.
@@ -35,6 +37,8 @@ class DrivenSteps:
         self._optimizers = list(parts(model.optimizer))
         self._live, self._dials, self._kept = LiveVariables(model), {}, []
         self._current = self._replaced = None
+        # Other models that train with one of the optimizers, as far as they are known.
+        self._sharing = weakref.WeakSet()
         # Those that the plain step was compiled with.
         self._schedules = training_step.schedules_in(model)
         if training_step.held(model) is None or any(s is not None for s in self._schedules):
@@ -69,17 +73,22 @@ class DrivenSteps:
     def use(self, model, rates, beside):
         """Puts the step with these rates into a model, built anew unless it is kept.
 
-        `beside` tells what else is compiled in: values, True where nobody can tell, or False.
+        `beside` tells what else is compiled in, each with the number of its optimizer: a value, or
+        True where nobody can tell.
         Returns the rates that the step was compiled with. Where there is nothing to compile in,
         and nothing was, the step is Keras' own.
         """
         if not any([*rates, *beside, self._current]):
             return rates
-        beside = [object() if each is True else each for each in beside]
+        beside = [(index, object() if value is True else value) for index, value in beside]
         if self._current is None:
             self._replaced = training_step.held(model)
         settings = training_step.Settings(model)
         step = next((s for s in self._kept if s.is_of(rates, beside, settings)), None)
+        if step is None:
+            self._find_sharing(model)
+        for other in self._sharing:
+            _rebuild(other)
         if step is None:
             training_step.rebuild(model)
             step = _DrivenStep(rates, beside, settings, training_step.held(model))
@@ -88,11 +97,36 @@ class DrivenSteps:
         training_step.hold(model, step.function)
         return step.rates
 
+    def _find_sharing(self, model):
+        """Finds other models that have trained with one of the optimizers.
+
+        TensorFlow has compiled their steps with the rate as it was: JAX cannot train two models
+        with one optimizer at a time, and eager steps ask for the rate when they need it.
+        """
+        if keras.config.backend() != "tensorflow":
+            return
+        ours = [*self._optimizers, *(dial.optimizer for dial in self._dials.values())]
+        if any(batches_counted(leaf) for each in ours for leaf in leaves(each)):
+            self._sharing.update(training_step.others_compiled_with(ours, model))
+
+    def free_those_compiled_before(self, model):
+        """Drops the steps of other models that were compiled without the rates of this fit.
+
+        Returns these models.
+        """
+        self._find_sharing(model)
+        compiled = {other for dial in self._dials.values() for other in dial.models}
+        found = [other for other in self._sharing if other not in compiled]
+        for other in found:
+            _rebuild(other)
+        return found
+
     def _free_others(self, model):
         """Drops the steps of other models with the same optimizer that were compiled meanwhile."""
         for dial in self._dials.values():
             for other in set(dial.models) - {model}:
-                training_step.rebuild(other)
+                _rebuild(other)
+                self._sharing.add(other)
                 dial.models.discard(other)
 
     def give_back(self, model):
@@ -114,3 +148,12 @@ class DrivenSteps:
             training_step.rebuild(model)
             self._schedules = now
             self._plain = weakref.ref(training_step.held(model))
+
+
+def _rebuild(model):
+    """Builds the plain step of a model anew; what is kept for its driven fits stays."""
+    steps = vars(model).get(_PLACE)
+    steps = steps if steps is not None and steps._belong_to(model) else None
+    training_step.rebuild(model)
+    if steps is not None:
+        steps._plain = weakref.ref(training_step.held(model))

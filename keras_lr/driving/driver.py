@@ -183,15 +183,16 @@ class Driver:
         self.saved.follow(self.driven)
 
     def end_batch(self, batch):
-        """Counts a batch that has ended."""
-        self.batches.end(batch)
-        self.others.end_batch(batch)
+        """Counts a batch that has ended, when the first callback tells of it."""
+        if self.batches.ended <= batch:
+            self.batches.end(batch)
+            self.others.end_batch(batch)
 
     def end_epoch(self, epoch):
         """Puts the clock right after an epoch of `fit`; does it once, whoever asks first."""
         self._epochs_done = epoch + 1
         if self.by_hand:
-            self._logged.note(self.driven.in_logs())
+            self._logged.note(*self.driven.in_logs())
         elif self._ended_epoch == epoch:
             self.others.see()
         else:
@@ -219,7 +220,7 @@ class Driver:
         self.others.end_epoch()
         # Before anybody decides: later the clock may have been set back.
         fewer = self.batches_without_data
-        self._logged.note(self.driven.in_logs(fewer), self.driven.whole_in_logs(fewer))
+        self._logged.note(*self.driven.in_logs(fewer))
         self.others.adopt()
 
     def _check_length(self, epoch):

@@ -27,6 +27,8 @@ class Others:
         self.adoptions = 0
         # Whether batches are under way; and the last one after which nothing was exchanged.
         self._in_batches, self._checked = False, -1
+        # Of how many updates beside those of the batches it is known whose they are.
+        self._known_beside = {0}
 
     def watch(self):
         """Watches the optimizers that are driven now."""
@@ -159,10 +161,36 @@ class Others:
     def end_epoch(self):
         """Called at the end of an epoch, before anything is decided."""
         self._in_batches = False
+        self._see_other_models()
         for driven in self._driver.driven:
             if driven.was_written_unseen():
                 self._doubt(driven, _UNSEEN)
         self._left_at = self._counters()
+
+    def _see_other_models(self):
+        """Sees whether another model has trained with a step that was compiled before this fit."""
+        driver = self._driver
+        made = driver.batches.ended + driver.batches_without_data
+        beside = {driven: driven.counted_elsewhere(made) for driven in driver.driven}
+        if not driver.is_in_fit or self._known_beside.issuperset(beside.values()):
+            return
+        found = driver.driven.free_those_compiled_before(self._model())
+        if not found:
+            # A step that updates more than once in a batch, or a step that has our rates in it.
+            self._known_beside.update(beside.values())
+            return
+        names = ", ".join(sorted(model.name for model in found))
+        warnings.warn(
+            f"{names} has trained with the optimizer of {self._model().name} in the midst of its "
+            "fit, in a training step that was compiled before: not at the rate that is driven. "
+            "The rates of this epoch are recorded as not known; from here on the step is compiled "
+            "with them. Give each model an optimizer of its own, or compile the other one anew "
+            "before the fit.",
+            stacklevel=2,
+        )
+        for driven, more in beside.items():
+            if more:
+                self._doubt(driven, f"{names} trained with a step that was compiled before")
 
     def _doubt(self, driven, reason, without_last=None):
         begin = driven.doubt(without_last)

@@ -14,8 +14,9 @@ from keras_lr.keras_private.optimizers import (
     read,
 )
 from keras_lr.schedules import Schedule
+from keras_lr.schedules.ahead import RatesAhead
 from keras_lr.schedules.coerce import as_applied, is_fixed
-from keras_lr.schedules.evaluation import host_value, result_dtype
+from keras_lr.schedules.evaluation import host_count, result_dtype
 
 
 class Dial:
@@ -25,7 +26,7 @@ class Dial:
     """
 
     def __init__(self, live, optimizer):
-        self._optimizer = optimizer
+        self.optimizer = optimizer
         self.scale, self.level, self.offset = 1.0, 0.0, 0
         count = counter_in_step(optimizer).dtype
         self.live_scale, self.live_level = live.add(optimizer, 1.0), live.add(optimizer, 0.0)
@@ -46,7 +47,7 @@ class Dial:
 
     def clock_in_step(self):
         """Returns the t of the fit's schedules, inside the training step."""
-        return ops.subtract(self._optimizer.iterations, self.live_offset)
+        return ops.subtract(self.optimizer.iterations, self.live_offset)
 
 
 class RateInStep:
@@ -61,6 +62,8 @@ class RateInStep:
         self._optimizer, self._dial = optimizer, dial
         self._base, self._factors = base, factors
         self._own = own_rate(optimizer)
+        self._base_ahead = self._ahead_of_base()
+        self._factors_ahead = [RatesAhead(factor) for factor in factors]
         self._contents = self._described()
 
     def __eq__(self, other):
@@ -81,23 +84,28 @@ class RateInStep:
         # A function from outside may return something else by the next fit: it equals nothing.
         return [d if d is None or is_fixed(d) else object() for d in described]
 
+    def _ahead_of_base(self):
+        """Returns what the base is on the host, where it is a schedule of ours."""
+        base = self._own if self._base is None else self._base
+        return RatesAhead(base) if isinstance(base, Schedule) else None
+
     def __call__(self):
-        updates = host_value(self._optimizer.iterations)
-        return self._in_graph() if updates is None else self._on_host(float(updates))
+        updates = host_count(self._optimizer.iterations)
+        return self._in_graph() if updates is None else self._on_host(updates)
 
     def _on_host(self, updates):
         clock = updates - self._dial.offset
-        if self._base is not None:
-            rate = self._base.rate_at(clock)
-        elif has_rate_variable(self._optimizer):
+        if has_rate_variable(self._optimizer) and self._base is None:
             rate = read(self._own)
-        elif isinstance(self._own, Schedule):
-            rate = self._own.rate_at(read(counter_in_step(self._optimizer)))
-        else:
+        elif self._base_ahead is None:
             rate = read(self._own(counter_in_step(self._optimizer)))
+        elif self._base is not None:
+            rate = self._base_ahead.at(clock)
+        else:
+            rate = self._base_ahead.at(host_count(counter_in_step(self._optimizer)))
         rate = rate * self._dial.scale + self._dial.level
-        for factor in self._factors:
-            rate *= factor.rate_at(clock)
+        for factor in self._factors_ahead:
+            rate *= factor.at(clock)
         return ops.convert_to_tensor(rate, dtype=result_dtype())
 
     def _in_graph(self):

@@ -1,12 +1,16 @@
 """The compiled training step of a model: built anew, exchanged, and what is compiled into it."""
 
-import numbers
+import gc
 
 import keras
+import numpy as np
 
 from keras_lr.keras_private.fit_call import FitCall
 from keras_lr.keras_private.optimizers import leaves, own_rate, parts
 from keras_lr.keras_private.overrides import Overrides
+
+# Those that a constant can be made of.
+_PLAIN = (int, float, complex, str, np.generic, type(None))
 
 
 def held(model):
@@ -37,6 +41,23 @@ def rebuild(model):
 def forget(model):
     """Drops the compiled training step: the next use builds it."""
     model.train_function = None
+
+
+def others_compiled_with(optimizers, model):
+    """Returns the other models that have a training step with one of these optimizers in it.
+
+    Nobody but the garbage collector knows them, and it takes a tenth of a second to look.
+    """
+    wanted = set(map(id, optimizers))
+    return [
+        other
+        for other in gc.get_objects()
+        # Not `isinstance`: what stands for a module that is not loaded yet would load it.
+        if issubclass(type(other), keras.Model)
+        and other is not model
+        and vars(other).get("train_function") is not None
+        and any(id(part) in wanted for part in parts(vars(other).get("optimizer")))
+    ]
 
 
 class Settings:
@@ -73,9 +94,7 @@ def _numbers(optimizer):
     return {
         name: value
         for name, value in vars(optimizer).items()
-        if not name.startswith("_")
-        and name != "built"
-        and (value is None or isinstance(value, (numbers.Number, str)))
+        if not name.startswith("_") and name != "built" and isinstance(value, _PLAIN)
     }
 
 

@@ -97,6 +97,12 @@ def host_value(step):
     return None if value is None else np.asarray(value, dtype="float64")
 
 
+def host_count(counter):
+    """Returns a variable that counts as an int, or None if it is on a device or being traced."""
+    count = host_value(counter)
+    return None if count is None else int(count)
+
+
 def _read_tensorflow(value):
     import tensorflow as tf
 

@@ -18,6 +18,8 @@ from keras_lr.keras_private.copies import Snapshot
 STEPS, ROUNDS = 300, 7
 # Student's t of 15 pairs at 95 %.
 PAIRS, QUANTILE = 15, 2.145
+# How often the two of a pair take turns: what else the machine does comes in bursts.
+TURNS = 3
 X, Y = np.ones((32 * STEPS, 16), "float32"), np.ones((32 * STEPS, 1), "float32")
 
 
@@ -112,16 +114,19 @@ def snapshot_time():
 def paired_ratios(names):
     """Returns by variant the ratio of its CPU time to a plain fit's, and the ends of its interval.
 
-    Each round has a plain run before every variant, in the other order every second time.
+    In each pair both take turns, in the other order every second time.
     """
     plain = VARIANTS["float rate, no callback"]
     logs = {name: [] for name in names}
     for round_ in range(PAIRS):
         for name in names:
-            pair = [VARIANTS[name], plain]
-            times = [step_time(*each, time.process_time) for each in pair[:: 1 - 2 * (round_ % 2)]]
-            sign = 1 - 2 * (round_ % 2)
-            logs[name].append(sign * np.log(times[0] / times[1]))
+            seconds = np.zeros(2)
+            for turn in range(TURNS):
+                order = [0, 1] if (round_ + turn) % 2 else [1, 0]
+                for which in order:
+                    variant = (VARIANTS[name], plain)[which]
+                    seconds[which] += step_time(*variant, time.process_time)
+            logs[name].append(np.log(seconds[0] / seconds[1]))
     for name, found in logs.items():
         half = QUANTILE * np.std(found, ddof=1) / np.sqrt(PAIRS)
         yield name, *np.exp(np.mean(found) + np.array([0.0, -half, half]))
@@ -148,14 +153,14 @@ def cut_time(width=1571, layers=4):
 
 
 def fit_times(count=20):
-    """Returns the median seconds of a fit of the same small model: plain, and with a warmup."""
+    """Returns the median CPU seconds of a fit of the same small model: plain, and with a warmup."""
     model = build(0.001)
     times = {"plain": [], "Warmup": []}
     for _ in range(count):
         for name, used in (("plain", []), ("Warmup", [callbacks.Warmup(4)])):
-            begin = time.perf_counter()
+            begin = time.process_time()
             model.fit(X[:32], Y[:32], verbose=0, callbacks=used)
-            times[name].append(time.perf_counter() - begin)
+            times[name].append(time.process_time() - begin)
     return {name: np.median(found[5:]) for name, found in times.items()}
 
 

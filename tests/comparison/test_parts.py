@@ -1,5 +1,7 @@
 """The data of an experiment: arrays or functions, and rows that are in two parts."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -116,3 +118,21 @@ def test_another_function_of_any_part_is_other_data(at):
     made = [lambda start=start: arrays(8, start=start) for start in range(3)]
     other = [*made[:at], lambda: arrays(8, start=9), *made[at + 1 :]]
     assert of_data(Parts(made)) == of_data(Parts(list(made))) != of_data(Parts(other))
+
+
+def generated(count, last):
+    """Returns a function of a generator, of `count` batches, whose last has its own value."""
+    return lambda: (2 * (np.full((4, 1), last if i == count - 1 else i),) for i in range(count))
+
+
+def test_a_change_in_the_last_batch_is_one():
+    found = [of_data(Parts([*THREE[:2], generated(9, last)])) for last in (8, 8, 7)]
+    assert found[0] == found[1] != found[2]
+    # What training never reads is not looked at, nor is more of it than 64 MiB.
+    read = [of_data(Parts([generated(9, last), *THREE[1:]], steps_per_epoch=3)) for last in (8, 7)]
+    assert read[0] == read[1]
+
+    def endless():
+        return (2 * (np.zeros((2**18, 4)),) for _ in itertools.count())
+
+    assert of_data(Parts([*THREE[:2], endless])) != found[0]

@@ -246,6 +246,53 @@ def test_another_model_with_the_same_optimizer_has_its_own_rate_afterwards(
         np.testing.assert_allclose(unit_gradient.applied(driven)[count:], [0.1] * 4, atol=2e-6)
 
 
+def nested_fit(driven, other, hook, *used):
+    """Fits `driven` in 2 epochs of 2 updates, with one of `other` at each of these hooks."""
+    x, y = unit_gradient.batches(1)
+    inside = keras.callbacks.LambdaCallback(
+        **{hook: lambda *_, logs=None: other.train_on_batch(x, y)}
+    )
+    return unit_gradient.fit(driven, 2, 2, [*used, inside])
+
+
+@pytest.mark.filterwarnings("ignore:The schedules were planned for 2 updates per epoch")
+@pytest.mark.skipif(BACKEND == "jax", reason="Keras cannot train a second model there")
+@pytest.mark.parametrize("hook", ["on_train_batch_begin", "on_train_batch_end"])
+def test_another_model_compiled_before_has_the_driven_rate_in_batch_hooks(hook):
+    driven, other = pair()
+    other.train_on_batch(*unit_gradient.batches(1))
+    count = len(unit_gradient.applied(driven))
+    recorder, schedule = callbacks.LearningRateRecorder(), schedules.LinearDecay(0.8, 8)
+    for _ in range(2):
+        nested_fit(driven, other, hook, callbacks.FitSchedule(schedule), recorder)
+        moved = unit_gradient.applied(driven)[count:]
+        np.testing.assert_allclose(moved, schedule.rates(8), atol=2e-6)
+        np.testing.assert_allclose(recorder.learning_rate, schedule.rates(8), atol=1e-7)
+        # Plain again, and compiled so before the next fit.
+        other.train_on_batch(*unit_gradient.batches(1))
+        count += 9
+        assert unit_gradient.applied(driven)[-1] == pytest.approx(0.1, abs=2e-6)
+
+
+@pytest.mark.filterwarnings("ignore:The schedules were planned for 2 updates per epoch")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the others keep no compiled step")
+def test_of_another_model_compiled_between_two_fits_the_first_epoch_is_not_known():
+    driven, other = pair()
+    used = [callbacks.FitSchedule(schedules.LinearDecay(0.8, 8)), callbacks.LearningRateRecorder()]
+    for _ in range(2):
+        # The second one is the first to know the variables of the optimizer: it compiles anew.
+        unit_gradient.fit(driven, 2, 2, used)
+    other.train_on_batch(*unit_gradient.batches(1))
+    count = len(unit_gradient.applied(driven))
+    with pytest.warns(UserWarning, match="has trained with the optimizer of .* compiled before"):
+        nested_fit(driven, other, "on_train_batch_end", *used)
+    rates = 0.8 * (1 - np.arange(8) / 8)
+    moved = unit_gradient.applied(driven)[count:]
+    np.testing.assert_allclose(moved, [rates[0], 0.1, rates[2], 0.1, *rates[4:]], atol=2e-6)
+    np.testing.assert_allclose(used[1].learning_rate, [np.nan] * 4 + [*rates[4:]], atol=1e-7)
+    assert "compiled before" in used[1].events[0].reason
+
+
 # What JAX does not hand to a training step cannot be driven there.
 
 

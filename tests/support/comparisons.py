@@ -1,5 +1,9 @@
 """A small task for comparisons: a model with every kind of state, and data in three parts."""
 
+import random
+import threading
+import time
+
 import keras
 import numpy as np
 
@@ -49,3 +53,15 @@ def killing_above(rate):
         return Killer() if peak > rate else keras.callbacks.TerminateOnNaN()
 
     return make
+
+
+def draw_beside():
+    """Has threads of this process draw from Python's and NumPy's global generators all the time."""
+
+    def draw(once):
+        while True:
+            once()
+            time.sleep(1e-4)
+
+    for once in (random.random, np.random.random):
+        threading.Thread(target=draw, args=(once,), daemon=True).start()

@@ -58,6 +58,7 @@ HOST_ONLY = {
     "tests/project/test_notebooks.py",
     "tests/project/test_pains.py",
     "tests/schedules/importers/test_importers.py",
+    "tests/schedules/test_ahead.py",
     "tests/schedules/importers/test_torch.py",
     "tests/schedules/test_hostile_configs.py",
     "tests/schedules/test_keras_schedules.py",
