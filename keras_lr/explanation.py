@@ -231,11 +231,24 @@ class Diagnosis:
         """What to multiply the rate by in the next run, roughly; None where that is not known."""
         return _SAYS[self.verdict][2]
 
+    @property
+    def perhaps(self):
+        """A verdict more probable than the one given, as an error there costs more; or None.
+
+        >>> diagnose({"loss": [3.0, 2.0, float("nan")]}).perhaps
+        """
+        likely = max(self.probabilities, key=self.probabilities.get, default=None)
+        return None if self.verdict in (likely, UNDETERMINED) else likely
+
     def report(self):
         """Returns the diagnosis as text, for a terminal."""
         chances = ", ".join(f"{word} {p:.0%}" for word, p in self.probabilities.items())
         numbers = ", ".join(f"{k} {v:.4g}" for k, v in self.evidence.items() if v is not None)
-        lines = [f"The learning rate: {self.verdict}. {self.meaning}", f"  → {self.advice}"]
+        word, advice = self.verdict, self.advice
+        if self.perhaps is not None:
+            word = f"{word}, perhaps {self.perhaps}"
+            advice += f" If one more run costs little: {_SAYS[self.perhaps][1].lower()}"
+        lines = [f"The learning rate: {word}. {self.meaning}", f"  → {advice}"]
         lines += [f"  Probabilities: {chances}", f"  The run: {numbers}"]
         if self.experiment is not None:
             lines += [f"  By the curves alone: {self.by_curves}. The experiment:"]

@@ -1,5 +1,6 @@
 """`diagnose`: verdict, findings and numbers together, whatever the losses are measured in."""
 
+import dataclasses
 import json
 import math
 
@@ -59,6 +60,21 @@ def test_report_has_all_and_fits_a_terminal(name):
     report = found.report()
     assert str(found) == report and found.verdict in report.splitlines()[0]
     assert name in report and max(map(len, report.splitlines())) <= 160
+
+
+@pytest.mark.parametrize("other", ["too small", "too large"])
+def test_a_likelier_verdict_than_the_one_that_is_given_is_named(other):
+    chances = dict.fromkeys(("too small", "good", "too large", "diverged"), 0.1)
+    found = dataclasses.replace(diagnose(RUNS["converges"]), verdict="good")
+    sure = dataclasses.replace(found, probabilities=chances | {"good": 0.7})
+    assert sure.perhaps is None and "perhaps" not in sure.report()
+    unsure = dataclasses.replace(found, probabilities=chances | {"good": 0.2, other: 0.6})
+    assert unsure.perhaps == other
+    first, advice = unsure.report().splitlines()[:2]
+    assert first.startswith(f"The learning rate: good, perhaps {other}. No rate is seen")
+    assert advice.startswith("  → Leave the rate as it is. If one more run costs little: try about")
+    silent = dataclasses.replace(unsure, verdict="undetermined")
+    assert silent.perhaps is None
 
 
 def test_dictionary_is_json_whatever_the_losses(tmp_path):

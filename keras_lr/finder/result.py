@@ -46,8 +46,9 @@ class RangeTest:
     momentum). `suggestion` is the peak rate to train with, that of `fallen` or `risen`, or the best
     run's after `verify`; **it is meant for a schedule that goes to zero, linearly or as a cosine**,
     see `suggestion_for`. What a sweep suggests for Adam, RMSprop, Lion and their like is drawn
-    halfway to 0.01 where it is above, and to 0.1 at most. `interval` is the lowest and highest suggestion of the repeats, or rate of
-    the short runs that did nearly as well as the best, and None where there is nothing to compare.
+    halfway to 0.01 where it is above, and to 0.1 at most. `interval` is the lowest and highest
+    suggestion of the repeats, or rate of the short runs that did nearly as well as the best, and
+    None where there is nothing to compare.
     `status` says where the suggestion is from, or why there is none, and `advice` what to do then:
 
     * `"ok"`: the loss fell, and rose again or levelled off: `fallen`;

@@ -47,6 +47,8 @@ def plot_diagnosis(diagnosis, ax=None):
 
 
 def _title(diagnosis):
+    if diagnosis.perhaps is not None:
+        return f"learning rate: {diagnosis.verdict}, perhaps {diagnosis.perhaps}"
     sure = diagnosis.probabilities.get(diagnosis.verdict)
     return f"learning rate: {diagnosis.verdict}" + ("" if sure is None else f" ({sure:.0%})")
 

@@ -41,7 +41,7 @@ def draw_rates(ax, recorder):
     # The first change is at the end of the update before the cut.
     cut = int(np.argmin(np.diff(recorder.learning_rate)))
     text = "validation stalls:\nback to the best state,\non at a tenth"
-    point(ax, text, (cut + 1, 0.4 * recorder.learning_rate[cut]), (0.3, 0.25))
+    point(ax, text, (cut + 1, 0.75 * recorder.learning_rate[cut]), (0.7, 0.85))
     ax.set_title("Drive: every update, in the open", fontsize=10)
 
 
