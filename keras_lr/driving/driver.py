@@ -9,6 +9,7 @@ import weakref
 
 from keras_lr.diagnosis.plan_rules import is_another_length
 from keras_lr.driving import preflight
+from keras_lr.driving.beginning import first_update, left_off
 from keras_lr.driving.driven_set import DrivenSet
 from keras_lr.driving.events import Event
 from keras_lr.driving.logged_rates import LoggedRates
@@ -118,15 +119,20 @@ class Driver:
             check_is_in_step(model, optimizers)
         restored, clocks = self.saved.recall(optimizers, epoch, self._batches_per_epoch)
         self._epochs_done = epoch
-        left_off = self._left_off()
-        if left_off is not None:
-            self.epochs_before = left_off["epoch"] - epoch
+        before = left_off(self.callbacks)
+        if before is not None:
+            self.epochs_before = before["epoch"] - epoch
             # Another number of optimizers goes on with the clock of the first.
-            then = left_off["clocks"]
+            then = before["clocks"]
             clocks = then if len(then) == len(optimizers) else then[:1] * len(optimizers)
         for callback in self.callbacks:
             callback.before_first_update(epoch)
-        clocks = clocks or [self._first_update(epoch, optimizer) for optimizer in optimizers]
+        if not clocks:
+            is_planned = any(callback.schedule is not None for callback in self.callbacks)
+            clocks = [
+                first_update(epoch, self.driven.run_of(optimizer)) if is_planned else 0
+                for optimizer in optimizers
+            ]
         self.driven.take_over(model, optimizers, clocks, by_hand=self.by_hand)
         self.others.watch()
         self.saved.begin(self.driven, epoch, restored)
@@ -137,34 +143,9 @@ class Driver:
             # An interrupted fit has not called `finish`: who trains next does.
             training_step.call_after_fit(self._overrides, model, self.finish)
 
-    def _left_off(self):
-        """Returns where the fits before this one have left off, if it goes on from there."""
-        known = {c: c.left_off for c in self.callbacks if c.across_fits and c.left_off}
-        for callback, left_off in known.items():
-            first, other = next(iter(known.items()))
-            if left_off != other:
-                raise ValueError(
-                    "Callbacks with across_fits=True in a fit must have been in the same fits. "
-                    f"Received: {first.owner} after {_shown(other)}, {callback.owner} after "
-                    f"{_shown(left_off)}"
-                )
-        return next(iter(known.values()), None)
-
     def position(self):
         """Returns how many epochs of the run are done, and the clocks, ready for JSON."""
         return {"epoch": self._epochs_done + self.epochs_before, "clocks": self.clocks()}
-
-    def _first_update(self, epoch, optimizer):
-        needed = any(callback.schedule is not None for callback in self.callbacks)
-        if epoch == 0 or not needed:
-            return 0
-        run = self.driven.run_of(optimizer)
-        if run.steps_per_epoch is None:
-            raise ValueError(
-                "The clock of a fit that starts at a later epoch needs the number of batches per "
-                f"epoch: give fit(steps_per_epoch=…). Received: initial_epoch={epoch}"
-            )
-        return int(epoch * run.steps_per_epoch)
 
     def begin_batch(self, batch):
         """Sees what others have done to rates and counters since the last batch."""
@@ -315,7 +296,3 @@ class Driver:
     def is_undone(self, epoch):
         """Tells whether the end of this epoch is not to be decided on."""
         return epoch == self._undone_epoch
-
-
-def _shown(left_off):
-    return f"{left_off['epoch']} epochs and {left_off['clocks'][0]} updates"

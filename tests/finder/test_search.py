@@ -48,9 +48,11 @@ class Quadratic:
         weight, losses, noise = 1.4, [], np.random.default_rng(seed)
         while True:
             rate = rates[min(len(losses), len(rates) - 1)]
-            loss = 0.5 * self.curvature * weight**2 * (1 + 0.02 * noise.normal())
-            losses.append(self.loss(loss, rate))
-            weight -= rate * self.curvature * weight
+            # A run at too high a rate explodes.
+            with np.errstate(over="ignore", invalid="ignore"):
+                loss = 0.5 * self.curvature * weight**2 * (1 + 0.02 * noise.normal())
+                losses.append(self.loss(loss, rate))
+                weight -= rate * self.curvature * weight
             self.updates += 1
             if rule.add(losses[-1]):
                 break
