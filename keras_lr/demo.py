@@ -23,7 +23,7 @@ SEEDS = 3
 DEFAULT_RATE = 0.01  # of Keras' SGD
 # The search for the best constant rate begins here, and ends when rates on both sides are worse.
 RATES = (0.01, 0.02, 0.04)
-OURS, DEFAULT = "AutoLearningRate()", f"Keras' default, {DEFAULT_RATE:g}"
+OURS, DEFAULT = "AutoLearningRate()", f"Keras' default ({DEFAULT_RATE:g})"
 
 
 class Data(NamedTuple):

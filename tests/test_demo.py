@@ -32,7 +32,7 @@ def test_demo_writes_picture_and_report_and_shows_progress(quick, tmp_path, caps
     # The result, and why: in the file they follow one another.
     result, explained = report.split("Diagnosis of AutoLearningRate()")
     assert result.strip() in told and explained.strip() in told
-    assert "Diagnosis of Keras' default, 0.01" in explained and "The learning rate: " in explained
+    assert "Diagnosis of Keras' default (0.01)" in explained and "The learning rate: " in explained
     assert (tmp_path / "out" / "digits.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -136,7 +136,7 @@ class Comparison:
             yield f"  {first} is better than {second} by {size} (p = {found.p:.2g})"
         unclear = [f"{d.first} and {d.second}" for d in self.differences if not d.is_claimed]
         if unclear:
-            yield f"  No difference is shown between {', '.join(unclear)}."
+            yield f"  No difference is shown between {'; '.join(unclear)}."
 
 
 def comparison(plan, total_steps, choices, reports, higher_is_better, notes):
