@@ -44,11 +44,11 @@ class AutoLearningRate(ProgressController):
 
     **Before**: at the first `on_epoch_begin` it spends `budget` extra updates on this fit's own
     data, batch size and weights, of which nothing stays: a sweep (`range_test`) and, where the
-    budget affords them, two to four short runs of the schedule, judged on this fit's validation
-    data, else on the last tenth of its arrays, held back from the search; of four, one is at the
-    rate that the model was compiled with. What did best, corrected for the length of this fit (by
-    less where it reacts), is the peak of `schedule`, by default `LinearToZero(peak, "100%")`, which
-    is the base of this fit.
+    budget affords them, two to five short runs of the schedule, judged on this fit's validation
+    data, else on the last tenth of its arrays, held back from the search; of four or five, one is
+    at the rate that the model was compiled with. What did best, corrected for the length of this
+    fit (by less where it reacts), is the peak of `schedule`, by default
+    `LinearToZero(peak, "100%")`, which is the base of this fit.
 
     **During the run**, where there are validation data: once `monitor` has not improved for a
     twentieth of the epochs (one at least), or is no number, it goes back to the best state (all
@@ -61,7 +61,7 @@ class AutoLearningRate(ProgressController):
         schedule: only its shape counts, scaled so that its highest rate is the choice; durations in
             epochs and percent are those of this fit.
         budget: extra updates as a share of those planned, in [0, 1], but never less than 50. From
-            100 on there are short runs, from 500 on four of 100.
+            100 on there are short runs, from 175 on five; of 90 updates each with 500.
         react: whether to go back.
         monitor, mode: what is followed; the short runs are always judged by the loss.
         data, validation_data: what to search with, where the fit's own can be read only once:

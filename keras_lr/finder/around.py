@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_lr.diagnosis.experiment import Experiment, settled
 from keras_lr.finder.length import peak_factor
-from keras_lr.finder.search import LONGEST_SWEEP, Sweep, swept
+from keras_lr.finder.search import USUAL_SWEEP, Sweep, swept
 from keras_lr.finder.verification import Runs
 from keras_lr.schedules import Tabulated
 from keras_lr.trials import Trials
@@ -38,7 +38,7 @@ class Comparison(NamedTuple):
     def made_on(self, model):
         """Makes the sweep and the runs, in trials of a model, and returns the `Experiment`."""
         peak, points = float(np.max(self.rates)), len(self.rates)
-        most = max(self.budget, 2 * LONGEST_SWEEP)
+        most = max(self.budget, 2 * USUAL_SWEEP)
         with Trials(model, self.training, most) as trials:
             sweep = swept(trials, Sweep(), 1, self.seed, self.show, self.budget // 3)
             per_epoch = trials.updates_per_epoch

@@ -83,7 +83,7 @@ class RangeTest:
         if seen in rules.DEFAULTS:
             rule = rules.DEFAULTS[seen]
             suggestions = rules.suggestions(curve)
-            if rule is not rules.fallen:
+            if rule is not rules.fallen or curve.seen() != seen:
                 # What others read off a fall that is none, they read off noise.
                 suggestions = dict.fromkeys(rules.NAMES) | {rule.__name__: rule(curve)}
             singles = [c for c in repeats if c.seen() == seen]
@@ -194,13 +194,15 @@ class RangeTest:
 
 
 def _seen(curve, repeats):
-    """Returns what the mean curve says, or of a rise most of the single ones.
+    """Returns what the mean curve says, or where it says nothing, most of the single ones.
 
-    They diverge at different rates, and the mean ends at the first.
+    They diverge at different rates, and the mean ends at the first; and where losses are skewed it
+    is that of a few batches.
     """
-    seen = curve.seen()
-    rose = sum(single.seen() == "only rose" for single in repeats)
-    return "only rose" if seen == "never fell" and 2 * rose > len(repeats) else seen
+    seen, single = curve.seen(), [repeat.seen() for repeat in repeats]
+    if seen in ("never fell", "only rose"):
+        return next((w for w in ("ok", "only rose") if 2 * single.count(w) > len(single)), seen)
+    return seen
 
 
 def _frozen(array):

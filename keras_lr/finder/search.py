@@ -15,10 +15,12 @@ from keras_lr.keras_private.optimizers import leaves, rate_in_step
 
 # Where the first rate breaks the training, a sweep begins so many times lower, so often.
 _LOWER, _TIMES = 1e-4, 2
-# Within a budget: the updates of a sweep at most, and those without which it says nothing.
-LONGEST_SWEEP, SHORTEST_SWEEP = 100, 50
+# The updates of a sweep, and those without which it says nothing: within a budget.
+USUAL_SWEEP, SHORTEST_SWEEP = 100, 50
 # Runs of fewer updates judge the start, and those of more say little that they do not.
-_SHORTEST_RUN, _LONGEST_RUN, _FEWEST, _RUNS = 25, 400, 2, 4
+_SHORTEST_RUN, _LONGEST_RUN, _FEWEST, _RUNS = 25, 400, 2, 5
+# Fewer have better uses than the optimizer's own rate.
+_WITH_OWN = 4
 # Where a loss falls up to the last rate, what may be read off the fall is below this part of it.
 _BEFORE_LAST = 0.1
 # Keras' default of most optimizers.
@@ -45,7 +47,7 @@ class Sweep:
 
     start: float = 1e-7
     end: float = 100.0
-    num_steps: int = LONGEST_SWEEP
+    num_steps: int = USUAL_SWEEP
     smoothing: float = 0.85
 
     @property
@@ -90,10 +92,11 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
 
     It has a suggestion unless the loss is no number at any rate. `shape_of(length)` is the planned
     schedule over so many updates, with a peak of 1; `evaluation` and `show` are those of `Runs`;
-    the length of `sweep` is left to the budget. A budget of 50 is the least; a sweep alone is made
-    of less than 100, and four runs of 200 and more, one of them at the optimizer's own rate.
+    `sweep` is made as short as can be. A budget of 50 is the least; a sweep alone is made of less
+    than 100, and with 175 and more five runs, one of them at the optimizer's own rate.
     """
-    steps = max(min(LONGEST_SWEEP, budget // 4), min(budget, SHORTEST_SWEEP), 2)
+    # Beside short runs a longer one has nothing to add: it says where they begin.
+    steps = max(min(budget, SHORTEST_SWEEP), 2)
     sweep = dataclasses.replace(sweep, num_steps=steps)
     # A sweep that goes on beyond its planned updates must leave what two runs take.
     for_runs = _FEWEST * _SHORTEST_RUN
@@ -112,8 +115,7 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
     length = min(left // runs, _LONGEST_RUN)
     short = Runs(trials, shape_of(length), length, seed + 1, evaluation, show)
     trials.reset(seed)
-    # Two runs have better uses.
-    own = _own(trials.optimizer) if runs == _RUNS else None
+    own = _own(trials.optimizer) if runs >= _WITH_OWN else None
     told = verified(result, short, runs, own)
     if told.suggestion is None:
         # All of them broke.

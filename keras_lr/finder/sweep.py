@@ -82,8 +82,9 @@ def range_test(
         total_steps: the length of the planned run, in updates or as "20 epochs". Without it the
             suggestion is for 500 updates, or for as many as the sweep has, if these are more.
         budget: in the place of `num_steps`, `repeats` and `verify`: at most so many updates for
-            everything together, at least 50; 300 and more are worth their while. Where a rate
-            trains, there is a suggestion.
+            everything together, at least 50: a sweep of 50, and from 100 on two to five short
+            runs of `schedule`; 500 are worth their while. Where a rate trains, there is a
+            suggestion.
         validation_data: as in `fit`. Runs are judged by the loss on them, and where there are none,
             on the last tenth of the arrays, held back (of other data, on the run's own losses).
             Without runs they are one batch: x and y, or x, y and weights; with BatchNormalization

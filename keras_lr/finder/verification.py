@@ -17,6 +17,9 @@ _AS_GOOD = 0.02
 _NEARLY = 0.1
 # Scores within this part of the best may be those of networks that answer with a constant.
 _ALIKE = 0.01
+# Where no run gains more than a hundredth of the loss before training, nothing has been learnt yet,
+# and scores within a fiftieth are no worse.
+_GAIN, _NO_WORSE = 0.01, 0.02
 
 
 def planned_schedule(schedule, num_steps):
@@ -38,25 +41,33 @@ def planned_schedule(schedule, num_steps):
     return schedule * (1.0 / peak)
 
 
-def next_rate(first, scores):
+def next_rate(first, scores, before=math.inf):
     """Returns the rate to try next, from the scores of those that were tried, lower being better.
 
     The first, three times it, a third of it; then on in the direction of the best, or if that has
-    neighbours on both sides, between it and the better of them. Rates that all do as well as one
-    another, as those that kill a network do, are followed by a tenth of the lowest.
+    neighbours on both sides, between it and the better of them. Where all rates do as well as one
+    another, either they kill the network, and a tenth of the lowest follows; or none is better than
+    the score `before` training, nothing has been learnt, and higher ones follow.
 
     >>> next_rate(0.1, {}), next_rate(0.1, {0.1: 2.0}), next_rate(0.3, {0.3: 2.0, 0.9: 3.0})
     (0.1, 0.30000000000000004, 0.09999999999999999)
     >>> round(next_rate(0.1, {0.1: 2.0, 0.3: 1.0}), 12), next_rate(0.1, {0.1: 2.3, 0.3: 2.31})
     (0.9, 0.01)
+    >>> round(next_rate(0.1, {0.1: 2.3, 0.3: 2.31}, before=2.3), 12)
+    0.9
     """
     if not scores:
         return first
     tried = sorted(scores)
     best = min(tried, key=scores.get)
-    place, lowest = tried.index(best), scores[best]
+    lowest = scores[best]
+    if len(tried) > 1 and _has_learnt_nothing(lowest, before):
+        best = _highest_no_worse(scores)
+        above = [rate for rate in tried if rate > best]
+        return math.sqrt(best * above[0]) if above else best * _FACTOR
     if len(tried) > 1 and max(scores.values()) - lowest <= _ALIKE * abs(lowest):
         return tried[0] / 10.0
+    place = tried.index(best)
     if place == len(tried) - 1 and lowest < math.inf:
         return best * _FACTOR
     if place == 0:
@@ -65,24 +76,38 @@ def next_rate(first, scores):
     return math.sqrt(best * beside)
 
 
-def lowest_of_the_best(scores, before=math.inf):
+def best_rate(scores, before=math.inf):
     """Returns the lowest rate whose score is as good as the best; None if all are infinite.
 
     As good are scores above the best by at most a fiftieth of what separates it from the worst that
     is a number, or from the loss `before` training, if that is lower: either may be enormous. A
-    rate too low costs less than one too high.
+    rate too low costs less than one too high; but where no rate has learnt anything, the highest
+    that has spoilt nothing is the nearest to one that would.
 
-    >>> lowest_of_the_best({0.1: 1.5, 0.3: 1.009, 0.9: 1.0})
+    >>> best_rate({0.1: 1.5, 0.3: 1.009, 0.9: 1.0})
     0.3
-    >>> lowest_of_the_best({0.1: 1.9, 0.3: 1.0, 0.9: 5000.0}, before=2.0)
+    >>> best_rate({0.1: 1.9, 0.3: 1.0, 0.9: 5000.0}, before=2.0)
     0.3
-    >>> lowest_of_the_best({0.1: float("inf")})
+    >>> best_rate({0.1: 2.3, 0.3: 2.299, 0.9: 2.4}, before=2.3)
+    0.3
+    >>> best_rate({0.1: float("inf")})
     """
     finite = [score for score in scores.values() if score < math.inf]
     if not finite:
         return None
+    if _has_learnt_nothing(min(finite), before):
+        return _highest_no_worse(scores)
     limit = _limit(finite, before, _AS_GOOD)
     return min(rate for rate, score in scores.items() if score <= limit)
+
+
+def _has_learnt_nothing(lowest, before):
+    return before - lowest < _GAIN * abs(before) and lowest < math.inf
+
+
+def _highest_no_worse(scores):
+    lowest = min(scores.values())
+    return max(rate for rate, score in scores.items() if score <= lowest + _NO_WORSE * abs(lowest))
 
 
 def _limit(finite, before, share):
@@ -94,7 +119,7 @@ def _limit(finite, before, share):
 def interval_of(scores, before=math.inf):
     """Returns the lowest and highest rate that did nearly as well as the best, or None.
 
-    Nearly is a tenth of what `lowest_of_the_best` takes a fiftieth of; where just one rate did,
+    Nearly is a tenth of what `best_rate` takes a fiftieth of; where just one rate did,
     nothing is known of how far off another might be.
 
     >>> interval_of({0.03: 1.9, 0.1: 1.05, 0.3: 1.0, 0.9: 2.0})
@@ -120,6 +145,13 @@ class Runs:
         self._trials, self._rates, self.length = trials, shape.rates(length), length
         self._seed, self._evaluation, self._show = seed, evaluation, show
 
+    def before(self, losses):
+        """Returns the score of no training; if nothing else judges, by the `losses` of a sweep."""
+        if self._evaluation is None:
+            return float(np.mean(losses[:3]))
+        self._trials.reset(self._seed)
+        return self._trials.evaluate(self._evaluation)
+
     def score(self, rate):
         """Trains at a peak rate and returns its score, lower being better; infinite if it broke."""
         rule = AfterUpdates(self.length)
@@ -141,15 +173,14 @@ def verified(result, runs, count, also=None):
     `runs.score(rate)` makes one of `runs.length` updates. The second is at the rate `also`, if
     there is one and it is further off than those beside the first.
     """
-    first, scores = result.suggestion, {}
+    first, scores, before = result.suggestion, {}, runs.before(result.losses)
     for number in range(count):
-        rate = next_rate(first, scores)
+        rate = next_rate(first, scores, before)
         if number == 1 and also and max(also / first, first / also) > _FACTOR:
             rate = also
         scores[rate] = runs.score(rate)
-    before = float(np.mean(result.losses[:3]))
     found = {
-        "suggestion": lowest_of_the_best(scores, before),
+        "suggestion": best_rate(scores, before),
         "interval": interval_of(scores, before) or result.interval,
     }
     evidence = tuple(sorted(scores.items()))

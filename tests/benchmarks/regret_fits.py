@@ -34,7 +34,7 @@ class SearchRuns:
         return np.arange(ended + 1), losses[: ended + 1]
 
     def reset(self, seed):
-        """Nothing to do: a state is never changed."""
+        self._state = self._runs.begin(self._seed)
 
     def evaluate(self, part):
         return self._runs.loss(self._state, part)

@@ -7,7 +7,7 @@ import pytest
 from support.sweeps import quadratic
 
 from keras_lr.diagnosis.statistics import smooth
-from keras_lr.finder.curve import Curve
+from keras_lr.finder.curve import Curve, mean_curve
 from keras_lr.finder.result import RangeTest
 from keras_lr.finder.rules import NAMES, fallen, suggestions, valley
 from keras_lr.finder.stopping import AfterDivergence
@@ -185,3 +185,16 @@ def test_few_updates_that_diverge_late_are_too_few():
     losses = np.array([2.5, 2.5, 2.4, 2.4, 2.3, 2.2, 2.4, 3.5])
     curve = Curve(np.geomspace(1e-7, 1.0, 8), losses, 3, cut_short=True)
     assert RangeTest.of(curve, [curve]).status == "too few points"
+
+
+def test_repeats_that_fall_one_by_one_have_a_suggestion_where_their_mean_is_drowned_by_one():
+    curves = [quadratic(1.0, noise=0.02, seed=seed, offset=1.0) for seed in range(3)]
+    noise = np.random.default_rng(0).normal(scale=300.0, size=len(curves[-1].losses))
+    curves[-1] = dataclasses.replace(curves[-1], losses=curves[-1].losses + noise)
+    mean = mean_curve(curves)
+    assert mean.seen() == "only rose"
+    found = RangeTest.of(mean, curves)
+    alone = [RangeTest.of(curve, [curve]).suggestion for curve in curves[:2]]
+    assert found.status == "ok" and found.suggestion == min(alone)
+    # What the rules of others would read off the mean is noise.
+    assert found.suggestions["minimum"] is None
