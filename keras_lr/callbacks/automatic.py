@@ -21,9 +21,9 @@ from keras_lr.schedules import LinearToZero
 from keras_lr.schedules.coerce import as_schedule
 from keras_lr.schedules.fields import resolved
 
-# The reaction: cut to a tenth after a twentieth of the epochs. On the tasks for tuning of
+# The reaction: cut to a tenth after a tenth of the epochs. On the tasks for tuning of
 # tests/benchmarks/regret_tasks.py a third and a tenth do about as well.
-_CUT, _PATIENCE = 0.1, 0.05
+_CUT, _PATIENCE = 0.1, 0.1
 
 
 class AutoState(NamedTuple):
@@ -51,7 +51,7 @@ class AutoLearningRate(ProgressController):
     `LinearToZero(peak, "100%")`, which is the base of this fit.
 
     **During the run**, where there are validation data: once `monitor` has not improved for a
-    twentieth of the epochs (one at least), or is no number, it goes back to the best state (all
+    tenth of the epochs (one at least), or is no number, it goes back to the best state (all
     that training changes; schedules go back in time with it) and on at a tenth of the rate. Small
     data are used up at a moment that no fixed schedule can know. Where a cut has brought nothing
     it was not the rate: the training goes back once more, and on at the rate before the cut, until
