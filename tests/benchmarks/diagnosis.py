@@ -4,8 +4,8 @@ Run `KERAS_BACKEND=jax python tests/benchmarks/diagnosis.py FOLDER --minutes M`.
 in FOLDER yet are run, so that it can be stopped and goes on; on a core of its own the 252 written
 ones are about forty minutes, the 500 drawn ones (`diagnosis_drawn.py`) five, and judging them all
 half an hour. Then tables are printed: tasks left out in turn (all tasks on the same data together),
-optimizers left out in turn, and rules that need no fit. `--baselines` prints the last alone, in a
-minute, over what has been run.
+optimizers left out in turn, and what needs no fit: rules, and packages that others have published
+(`diagnosis_packages.py`). `--baselines` prints the last alone, in minutes, over what has been run.
 `--aside` judges the third of the tasks that nothing was tuned on, where no other task has their
 data, by trees fitted to the others. `--write` fits the trees of the package to all tasks and writes
 `keras_lr/diagnosis/verdict.json`.
@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 from diagnosis_labels import Labels, labels_of
+from diagnosis_packages import installed
 from diagnosis_rules import RULES, ByRate
 from diagnosis_runs import load, make
 from diagnosis_scores import Answered, confusion_table, figures, table
@@ -36,7 +37,7 @@ import keras_lr.diagnosis.verdict as verdict
 from keras_lr.files import write_atomically
 
 _HISTORY, _INITIAL = "as a History", "with the loss before"
-# Some rules are meant for what is logged every few updates.
+# Some packages are meant for what is logged every few updates.
 _OF_BASELINES = {"": _HISTORY, ", loss before": _INITIAL, ", by update": "by update"}
 
 
@@ -94,12 +95,13 @@ class _Careful:
 
 def baselines(tables, folder):
     """Prints the figures of what is not fitted to curves."""
-    answered = {name + ending: [] for ending in _OF_BASELINES for name in RULES}
+    rules = RULES | installed()
+    answered = {name + ending: [] for ending in _OF_BASELINES for name in rules}
     for t in tables:
         run = load(t.sweep, folder)
         for ending, view in _OF_BASELINES.items():
             curves = [VIEWS[view](run, i) for i in range(len(run["loss"]))]
-            for name, rule in RULES.items():
+            for name, rule in rules.items():
                 answers = np.array([rule(c) for c in curves])
                 answered[name + ending].append(Answered(t.labels, answers))
     rows = {name: figures(found)[0] for name, found in answered.items()}
