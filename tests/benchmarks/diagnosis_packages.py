@@ -4,7 +4,8 @@ They are read as their own documents say, with their defaults, and are given the
 beginning with the loss before training where it is known. None has our four answers, so that their
 findings are translated:
 
-- Finding nothing is good, and so is finding only what is not about the rate, as overfitting.
+- Finding nothing is good, as they say so themselves ("clean", "no issues found"), and so is
+  finding only what is not about the rate, as overfitting.
 - A loss that is no number is diverged.
 - Where the text of a finding leaves a choice, and where two findings of a run contradict each
   other, each reading was tried, and the one kept whose strict share and macro-F1, summed over the
@@ -101,6 +102,7 @@ def by_sk_autod(curves):
     It refuses curves that are not finite: these are diverged. "Dying ReLU" is a loss that is flat
     and high early. Underfitting and a floor of the loss, for which it advises another model or
     labels, say nothing of the rate. The validation loss before training is taken to be the other.
+    As it is meant for epochs, its reading is the best in the views by epoch.
     """
     from sk_autod import diagnose
 
