@@ -3,8 +3,9 @@
 Run `KERAS_BACKEND=jax python tests/benchmarks/diagnosis.py FOLDER --minutes M`. Sweeps that are not
 in FOLDER yet are run, so that it can be stopped and goes on; on a core of its own the 252 written
 ones are about forty minutes, the 500 drawn ones (`diagnosis_drawn.py`) five, and judging them all
-half an hour. Then tables are printed: tasks left out in turn
-(all tasks on the same data together), optimizers left out in turn, and rules that need no fit.
+half an hour. Then tables are printed: tasks left out in turn (all tasks on the same data together),
+optimizers left out in turn, and what needs no fit: rules, and packages that others have published
+(`diagnosis_packages.py`). `--baselines` prints the last alone, in minutes, over what has been run.
 `--aside` judges the third of the tasks that nothing was tuned on, where no other task has their
 data, by trees fitted to the others. `--write` fits the trees of the package to all tasks and writes
 `keras_lr/diagnosis/verdict.json`.
@@ -21,24 +22,39 @@ import argparse
 import functools
 import pathlib
 import time
+from typing import NamedTuple
 
 import numpy as np
+from diagnosis_labels import Labels, labels_of
+from diagnosis_packages import installed
 from diagnosis_rules import RULES, ByRate
 from diagnosis_runs import load, make
 from diagnosis_scores import Answered, confusion_table, figures, table
 from diagnosis_tasks import family
 from diagnosis_training import CARE, VIEWS, Table, fit, left_out, temperature_of, text_of, unseen
-from diagnosis_views import history
 
 import keras_lr.diagnosis.verdict as verdict
 from keras_lr.files import write_atomically
 
 _HISTORY, _INITIAL = "as a History", "with the loss before"
+# Some packages are meant for what is logged every few updates.
+_OF_BASELINES = {"": _HISTORY, ", loss before": _INITIAL, ", by update": "by update"}
 
 
-def tables_of(sweeps, folder):
+class Labelled(NamedTuple):
+    """A sweep and its labels: a `Table` without features, which take long to compute."""
+
+    sweep: object
+    labels: Labels
+
+    @classmethod
+    def of(cls, sweep, run):
+        return cls(sweep, labels_of(run))
+
+
+def tables_of(sweeps, folder, kind=Table):
     """Returns the `Table` of every sweep that has been run and whose best rate is inside."""
-    found = [Table.of(s, load(s, folder)) for s in sweeps if s.path(folder).exists()]
+    found = [kind.of(s, load(s, folder)) for s in sweeps if s.path(folder).exists()]
     closed = [t for t in found if not t.labels.is_open]
     labels = np.concatenate([t.labels.labels for t in closed])
     counts = dict(zip(verdict.VERDICTS, np.bincount(labels, minlength=4).tolist()))
@@ -79,15 +95,16 @@ class _Careful:
 
 def baselines(tables, folder):
     """Prints the figures of what is not fitted to curves."""
-    rows = {}
-    for initial in (False, True):
-        for name, rule in RULES.items():
-            answered = []
-            for t in tables:
-                run = load(t.sweep, folder)
-                curves = [history(run, i, initial=initial) for i in range(len(run["loss"]))]
-                answered.append(Answered(t.labels, np.array([rule(c) for c in curves])))
-            rows[name + (", loss before" if initial else "")] = figures(answered)[0]
+    rules = RULES | installed()
+    answered = {name + ending: [] for ending in _OF_BASELINES for name in rules}
+    for t in tables:
+        run = load(t.sweep, folder)
+        for ending, view in _OF_BASELINES.items():
+            curves = [VIEWS[view](run, i) for i in range(len(run["loss"]))]
+            for name, rule in rules.items():
+                answers = np.array([rule(c) for c in curves])
+                answered[name + ending].append(Answered(t.labels, answers))
+    rows = {name: figures(found)[0] for name, found in answered.items()}
     every = np.concatenate([t.labels.labels for t in tables])
     common = int(np.bincount(every).argmax())
     constant = [Answered(t.labels, np.full(len(t.labels.labels), common)) for t in tables]
@@ -110,10 +127,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--minutes", type=float, default=90.0)
+    parser.add_argument("--baselines", action="store_true")
     parser.add_argument("--aside", action="store_true")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     folder, sweeps = options.folder, family()
+    if options.baselines:
+        baselines(tables_of([s for s in sweeps if not s.is_aside], folder, Labelled), folder)
+        return
     make(sweeps, folder, time.monotonic() + 60.0 * options.minutes)
     tables = tables_of([s for s in sweeps if not s.is_aside], folder)
     runs = functools.partial(load, folder=folder)
