@@ -59,6 +59,7 @@ def point(ax, text, target, place):
     """Writes text at a place (of a picture of height 1) with an arrow to its target in the data."""
     arrow = {"arrowstyle": "->", "color": "0.35"}
     where = {"textcoords": "axes fraction", "arrowprops": arrow, "ha": "center", "va": "center"}
+    where["bbox"] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
     ax.annotate(text, target, place, fontsize=8, color="0.2", **where)
 
 
