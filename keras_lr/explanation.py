@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_lr import checks
 from keras_lr.diagnosis import curve_rules
-from keras_lr.diagnosis.experiment import Experiment, by_runs, by_sweep, settled, together
+from keras_lr.diagnosis.experiment import Experiment, by_runs, settled, together
 from keras_lr.diagnosis.findings import Findings
 from keras_lr.diagnosis.reading import curves_of
 from keras_lr.diagnosis.run_curves import RunCurves
@@ -23,7 +23,7 @@ from keras_lr.trials import data
 from keras_lr.trials.progress import progress_of_all
 
 # An experiment that makes fewer updates shows little, and below this probability none is named.
-_LEAST_BUDGET, _LEAST_CERTAIN = 300, 0.5
+_LEAST_BUDGET, _LEAST_CERTAIN = 300, 0.55
 
 # With these the curves say nothing of the rate.
 _SAY_NOTHING = ("not a loss", "never moved")
@@ -206,11 +206,9 @@ class Diagnosis:
 
     def with_experiment(self, tried):
         """Returns the diagnosis of the curves and an `Experiment` together."""
-        swept = by_sweep(tried.rate, tried.suggestion)
         chances = settled(tried.rate, tried.suggestion, self.probabilities)
         if tried.scores:
-            runs = by_runs(tried.scores, tried.start)
-            chances = together(runs, swept, self.probabilities)
+            chances = together(by_runs(tried.scores, tried.start), self.probabilities)
         word = max(chances, key=chances.get)
         word = word if chances[word] >= _LEAST_CERTAIN else UNDETERMINED
         changed = {"verdict": word, "probabilities": chances, "experiment": tried}

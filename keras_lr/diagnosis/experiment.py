@@ -14,8 +14,10 @@ _REGRET, _ABOVE, _NOTHING = 0.03, 0.05, 1e-3
 # What a sweep suggests is off by a factor of three now and then: so many decades below and above
 # it, and with that width, a rate may be too low or too high.
 _BELOW, _HIGHER, _BREAKS, _WIDTH = -0.7, 0.6, 1.3, 0.25
-# Nothing is impossible; and the runs count more than what else is known, which is read off signs.
-_LEAST, _SIGNS = 0.02, 0.3
+# Nothing is impossible. Both what the runs say and what the curves say are too sure of themselves,
+# and a sweep that leaves doubt adds nothing: on runs of tasks that were left out, by
+# tests/benchmarks/diagnosis_experiment.py.
+_LEAST, _RUNS, _CURVES = 0.02, 0.6, 0.8
 # No doubt is left where the sweep is so sure of a wrong rate, and the curves say the same.
 _SURE, _SAME = 0.9, 0.5
 
@@ -114,16 +116,17 @@ def by_runs(scores, start):
     return _normal((1.0 - good, good, 0.0, 0.0) if best > 1.0 else (0.0, good, 1.0 - good, 0.0))
 
 
-def together(runs, *signs):
-    """Returns one set of probabilities; those of `signs` count less than those of the runs.
+def together(runs, curves):
+    """Returns one set of probabilities, from those by runs and those by the curves.
 
-    >>> flat = dict.fromkeys(VERDICTS, 0.25)
-    >>> round(together(by_sweep(1.0, 1.0), flat)["good"], 2)
-    0.84
+    >>> small = {"too small": 0.7, "good": 0.1, "too large": 0.1, "diverged": 0.1}
+    >>> good = {"too small": 0.3, "good": 0.5, "too large": 0.1, "diverged": 0.1}
+    >>> found = together(small, good)
+    >>> max(found, key=found.get), round(found["too small"], 2)
+    ('too small', 0.58)
     """
-    weights = np.array([runs[word] for word in VERDICTS])
-    for sign in signs:
-        weights = weights * np.maximum([sign[word] for word in VERDICTS], _LEAST) ** _SIGNS
+    pairs = [(runs[word], max(curves[word], _LEAST)) for word in VERDICTS]
+    weights = np.array([run**_RUNS * curve**_CURVES for run, curve in pairs])
     return dict(zip(VERDICTS, map(float, weights / weights.sum())))
 
 

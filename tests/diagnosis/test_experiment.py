@@ -65,10 +65,12 @@ def test_any_scores_give_probabilities(scores, own, start):
     likeliest(together(by_runs({**scores, 1.0: own}, start), by_sweep(1.0, 2.0)))
 
 
-def test_runs_count_more_than_signs():
+def test_clear_runs_count_more_than_curves_in_doubt():
     runs = by_runs({1 / 3: 1.0, 1.0: 0.5, 3.0: 0.2}, start=2.0)
-    large = {"too small": 0.0, "good": 0.1, "too large": 0.9, "diverged": 0.0}
-    assert likeliest(together(runs, large, large)) == "too small"
+    doubtful = {"too small": 0.1, "good": 0.3, "too large": 0.6, "diverged": 0.0}
+    assert likeliest(together(runs, doubtful)) == "too small"
+    # Runs that do as well as one another leave it to the curves.
+    assert likeliest(together(FLAT, doubtful)) == "too large"
 
 
 @pytest.mark.parametrize(
