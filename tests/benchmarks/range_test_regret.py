@@ -5,7 +5,7 @@ aside or all, `--minutes M` and `--tasks PATTERN` if need be. What is not yet in
 so that it can be stopped and goes on; then tables are printed and a picture is written there. After
 a change of our rules delete `*.ours.json`: grids and Keras' rows stay. On a core of its own a group
 takes about 20 minutes from the first seed, half of them for convolutions, and a few more from the
-two other seeds that noisy kinds of tasks have; without the grids, 5.
+five other seeds that noisy kinds of tasks have; without the grids, 5.
 
 Each task (regret_tasks.py) is trained for 300, 1,000 and 5,000 updates, in whole epochs, and where
 its data can be made in any number also for one epoch of 500 updates. All losses are those on test

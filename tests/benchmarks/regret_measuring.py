@@ -20,7 +20,7 @@ LENGTHS = {"300": 300, "1,000": 1000, "5,000": 5000}
 # One pass over data as long as that, where the data can be made.
 FRESH, _FRESH_UPDATES = "one epoch of 500", 500
 _NOISY = "heavy-tailed targets", "noisy labels", "class weights", "tiny batches", "focal loss"
-_SEEDS = 3
+_SEEDS = 6
 _KINDS = "fixed", "ours"
 # Compiled programs are forgotten after so many jobs.
 _CLEARED = 5
