@@ -15,7 +15,7 @@ from keras_lr.keras_private.optimizers import leaves, rate_in_step
 
 # Where the first rate breaks the training, a sweep begins so many times lower, so often.
 _LOWER, _TIMES = 1e-4, 2
-# The updates of a sweep, and those without which it says nothing: within a budget.
+# The updates of a sweep; and within a budget, where all it has to say is where the runs begin.
 USUAL_SWEEP, SHORTEST_SWEEP = 100, 50
 # Runs of fewer updates judge the start, and those of more say little that they do not.
 _SHORTEST_RUN, _LONGEST_RUN, _FEWEST, _RUNS = 25, 400, 2, 5
@@ -95,12 +95,10 @@ def search(trials, budget, shape_of, evaluation=None, seed=0, show=None, sweep=S
     `sweep` is made as short as can be. A budget of 50 is the least; a sweep alone is made of less
     than 100, and with 175 and more five runs, one of them at the optimizer's own rate.
     """
-    # Beside short runs a longer one has nothing to add: it says where they begin.
-    steps = max(min(budget, SHORTEST_SWEEP), 2)
-    sweep = dataclasses.replace(sweep, num_steps=steps)
+    sweep = dataclasses.replace(sweep, num_steps=SHORTEST_SWEEP)
     # A sweep that goes on beyond its planned updates must leave what two runs take.
     for_runs = _FEWEST * _SHORTEST_RUN
-    most = budget - for_runs if budget >= steps + for_runs else budget
+    most = budget - for_runs if budget >= sweep.num_steps + for_runs else budget
     result = swept(trials, sweep, seed=seed, show=show, budget=most)
     if not len(result.losses):
         return result

@@ -3,7 +3,7 @@
 Run `KERAS_BACKEND=jax python tests/benchmarks/diagnosis.py FOLDER --minutes M`. Sweeps that are not
 in FOLDER yet are run, so that it can be stopped and goes on; on a core of its own the 252 written
 ones are about forty minutes, the 500 drawn ones (`diagnosis_drawn.py`) five, and judging them all
-half an hour. Then tables are printed: tasks left out in turn (all tasks on the same data together),
+ten. Then tables are printed: tasks left out in turn (all tasks on the same data together),
 optimizers left out in turn, and what needs no fit: rules, and packages that others have published
 (`diagnosis_packages.py`). `--baselines` prints the last alone, in minutes, over what has been run.
 `--aside` judges the third of the tasks that nothing was tuned on, where no other task has their

@@ -186,7 +186,8 @@ def constant_loss(loss_at, y, other, outputs):
     return loss_at(np.repeat(best, len(other), 1), other)[0][0]
 
 
-# Optimizers, as Keras has them
+# Optimizers, as Keras has them: tests/diagnosis/test_drawn_training.py
+OPTIMIZERS = "SGD", "momentum", "nesterov", "Adam", "AdamW", "RMSprop", "Adagrad", "Lion"
 
 
 def optimizer_of(name, weights):
@@ -220,6 +221,5 @@ def optimizer_of(name, weights):
         weights[:] -= rate * np.sign(0.9 * m + 0.1 * g)
         m[:] += 0.01 * (g - m)
 
-    adams = {"Adam": adam, "AdamW": adam}
-    others = {"RMSprop": rmsprop, "Adagrad": adagrad, "Lion": lion}
-    return {**adams, **others}.get(name, descent)
+    steps = descent, descent, descent, adam, adam, rmsprop, adagrad, lion
+    return dict(zip(OPTIMIZERS, steps))[name]

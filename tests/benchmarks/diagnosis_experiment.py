@@ -4,8 +4,9 @@ Run `KERAS_BACKEND=jax python tests/benchmarks/diagnosis_experiment.py FOLDER`, 
 sweeps of `diagnosis.py`. A part of the written tasks is left out of the fit, or with `--aside` all
 that are kept aside. Of each of their sweeps some runs are diagnosed, by the curves alone as a
 History with its rate, and with the model and an experiment of `--budget` updates. What is diagnosed
-is kept in FOLDER, so that it can be stopped and goes on. On a core of its own a run takes about
-four seconds.
+is kept in FOLDER, so that it can be stopped and goes on. Where a sweep was made from seed 1, the
+fresh copy has the first weights of its runs; in the others, two of three, it has new ones. On a
+core of its own a run takes about four seconds.
 """
 
 import argparse

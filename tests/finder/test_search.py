@@ -24,7 +24,8 @@ from keras_lr.finder import range_test
 from keras_lr.finder.length import UNTOLD, peak_factor
 from keras_lr.finder.rules import fallen
 from keras_lr.finder.search import SHORTEST_SWEEP, Sweep, search, swept
-from keras_lr.finder.verification import planned_schedule
+from keras_lr.finder.verification import Runs, planned_schedule
+from keras_lr.trials import Trials
 
 FRESH, REPEATED, REACTING = (
     peak_factor.__globals__[name] for name in ("_FRESH", "_REPEATED", "_REACTING")
@@ -269,6 +270,19 @@ def test_validation_data_of_any_kind_judge_the_runs(kind, how):
             bias = bias - now * 2 * error.mean(axis=0)
         loss = np.sum(weights * np.square(X @ kernel + bias - Y)[:, 0]) / len(X)
         assert score == pytest.approx(loss, rel=1e-3)
+
+
+def test_what_runs_are_compared_with_is_the_loss_of_the_weights_before_them():
+    model = network()
+    told = {"x": X, "y": Y, "batch_size": 6}
+    loss = model.evaluate(**told, verbose=0, return_dict=True)["loss"]
+    with Trials(model, told, 5) as trials:
+        runs = Runs(trials, planned_schedule(None, 5), 5, 0, told)
+        # Not that of the weights of a run.
+        assert runs.score(0.1) < 0.9 * loss
+        assert runs.before([]) == pytest.approx(loss, rel=1e-5)
+    alone = Runs(trials, planned_schedule(None, 5), 5, 0)
+    assert alone.before([3.0, 2.0, 1.0, 99.0]) == 2.0
 
 
 def trained_in_sweep(found):
