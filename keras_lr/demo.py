@@ -141,12 +141,13 @@ def explain(auto, default):
 def report(auto, comparison, test_images):
     """Returns the report as text."""
     found = auto.driver.found
+    runs = f" and {len(found.evidence)} short runs" if found.evidence else ""
     lines = [
         "keras_lr demo: scikit-learn's digits, two hidden layers, SGD with momentum 0.9",
         f"Back end: {keras.backend.backend()}, Keras {keras.__version__}",
         "",
-        f"Chosen by a sweep of {len(found.losses)} updates and {len(found.evidence)} short runs: a "
-        f"peak of {auto.driver.peak:.3g}. {found.advice}",
+        f"Chosen by a sweep of {len(found.losses)} updates{runs}: a peak of "
+        f"{auto.driver.peak:.3g}. {found.advice}",
         f"Applied rate: {schedules.Tabulated(auto.recorder.learning_rate).describe()}.",
         f"Changes during the run: {len(auto.recorder.events) or 'none'}",
         *(f"  {event}" for event in auto.recorder.events),

@@ -69,6 +69,6 @@ def test_report_says_where_the_rate_is_from_and_what_was_compared():
     )
     compared = Comparison("loss", False, 2, 100, rows, (), ())
     told = demo.report(demo.Run(Record(), Driver()), compared, 500)
-    assert f"a sweep of 40 updates and 0 short runs: a peak of {Driver.peak:.3g}. The loss" in told
+    assert f"a sweep of 40 updates: a peak of {Driver.peak:.3g}. The loss" in told
     assert "500 test images; the constant rate is the best of 3 that were tried:" in told
     assert compared.report() in told

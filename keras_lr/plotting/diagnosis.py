@@ -80,4 +80,7 @@ def _add_rate(ax, rates, shown):
     right.plot(shown + 1, rates[shown], color="tab:purple", linewidth=1.0, alpha=0.7)
     right.set_ylabel("learning rate", color="tab:purple")
     right.set_ylim(bottom=0)
+    # The legend, which is of the losses' axes, stands before the rate.
+    ax.set_zorder(right.get_zorder() + 1)
+    ax.patch.set_visible(False)
     ax.plot([], [], color="tab:purple", linewidth=1.0, alpha=0.7, label="learning rate")

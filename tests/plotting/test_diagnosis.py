@@ -32,6 +32,9 @@ def test_curves_are_drawn_where_they_are_numbers():
     assert lines["validation loss"] == [[2, 2.5], [4, 1.5]]
     assert lines["loss before training"] == [[0, 4.0]]
     assert "learning rate" in entries(ax)
+    # A rate that runs along the top is behind the legend.
+    (right,) = (other for other in ax.figure.axes if other is not ax)
+    assert ax.get_zorder() > right.get_zorder()
 
 
 def test_places_and_stretches():
