@@ -210,7 +210,9 @@ class Diagnosis:
         if tried.scores:
             chances = together(by_runs(tried.scores, tried.start), self.probabilities)
         word = max(chances, key=chances.get)
-        word = word if chances[word] >= _LEAST_CERTAIN else UNDETERMINED
+        if chances[word] < _LEAST_CERTAIN or tried.broke and word in ("too small", "good"):
+            # Where the copy breaks at a rate at which the run did not, one is not like the other.
+            word = UNDETERMINED
         changed = {"verdict": word, "probabilities": chances, "experiment": tried}
         return dataclasses.replace(self, **changed)
 

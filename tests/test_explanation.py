@@ -9,6 +9,7 @@ import pytest
 from support.run_curves import POINTS, POSITIVE, decay, noisy
 
 from keras_lr import Diagnosis, diagnose
+from keras_lr.diagnosis.experiment import Experiment
 
 RUNS = {
     "falls slowly": decay(200.0, 0.0, 2.0),
@@ -91,3 +92,16 @@ def test_a_diagnosis_cannot_be_changed():
     assert isinstance(found, Diagnosis)
     with pytest.raises(AttributeError, match="verdict"):
         found.verdict = "good"
+
+
+def test_a_copy_that_breaks_where_the_run_did_not_settles_nothing():
+    scores = dict.fromkeys((1 / 3, 1.0, 3.0), math.inf)
+    tried = Experiment(0.01, None, scores, 2.0, 100, 400, True)
+    small = diagnose({"loss": np.linspace(2.0, 1.0, 12), "val_loss": np.linspace(2.0, 1.1, 12)})
+    assert small.verdict == "too small"
+    assert small.with_experiment(tried).verdict == "undetermined"
+    # With a run that broke too, and where only a higher rate breaks, it does.
+    broken = diagnose({"loss": [2.3, 1.1, 3.0, 9.5, 80.0, math.nan, math.nan]})
+    assert broken.with_experiment(tried).verdict == "diverged"
+    higher = tried._replace(scores={1 / 3: 1.9, 1.0: 1.5, 3.0: math.inf})
+    assert small.with_experiment(higher).verdict != "undetermined"

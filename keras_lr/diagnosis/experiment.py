@@ -40,6 +40,11 @@ class Experiment(NamedTuple):
     updates: int
     has_validation: bool
 
+    @property
+    def broke(self):
+        """Whether the rate of the run itself broke the training."""
+        return math.isinf(self.scores.get(1.0, 0.0))
+
     def lines(self):
         """Returns what was tried, as lines of text."""
         by = "validation loss" if self.has_validation else "training loss"

@@ -146,11 +146,21 @@ class Runs:
         self._seed, self._evaluation, self._show = seed, evaluation, show
 
     def before(self, losses):
-        """Returns the score of no training; if nothing else judges, by the `losses` of a sweep."""
+        """Returns the score of no training; if nothing else judges, by the `losses` of a sweep.
+
+        Raises ValueError for data whose loss is NaN already: all rates would seem to break.
+        """
         if self._evaluation is None:
             return float(np.mean(losses[:3]))
         self._trials.reset(self._seed)
-        return self._trials.evaluate(self._evaluation)
+        loss = self._trials.evaluate(self._evaluation)
+        if math.isnan(loss):
+            raise ValueError(
+                "Short runs are judged by the validation data, or by the last tenth of the arrays, "
+                "and the loss on these must be a number. Look for NaN or infinity in them. "
+                f"Received: loss = {loss} before training"
+            )
+        return loss
 
     def score(self, rate):
         """Trains at a peak rate and returns its score, lower being better; infinite if it broke."""

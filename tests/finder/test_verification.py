@@ -147,6 +147,14 @@ def test_a_run_that_broke_or_is_no_number_on_validation_data_scores_infinity():
     assert len(trials.evaluated) == 2
 
 
+def test_data_whose_loss_is_no_number_before_training_judge_nothing():
+    curve = quadratic(1.0, offset=10.0)
+    found = RangeTest.of(curve, [curve])
+    trials = Scripted(1.0, validation=lambda rate: np.nan)
+    with pytest.raises(ValueError, match="loss on these must be a number.*Received: loss = nan"):
+        verified(found, runs(trials, {"x": 1}), 3)
+
+
 def test_of_runs_of_which_one_breaks_the_best_is_taken():
     assert best_rate({0.1: 1.2, 0.3: 1.0, 0.9: np.inf}) == 0.3
 
