@@ -90,8 +90,8 @@ class AutoLearningRate(ProgressController):
     (True, True)
 
     Raises `ValueError` in `on_train_begin` where the length of the run is not known, and before the
-    first update where the data cannot be read again. Source: tests/benchmarks, whose figures are in
-    docs/finding.md.
+    first update where the data cannot be read again or their loss is no number. Source:
+    tests/benchmarks, whose figures are in docs/finding.md.
     """
 
     sets_base = True
